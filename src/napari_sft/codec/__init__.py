@@ -1,0 +1,1 @@
+"""The codec: bytes and arrays, without napari or Qt."""
