@@ -1,0 +1,58 @@
+"""Paint where an image matters; napari-sft spends the bits there.
+
+Importing this package is cheap: every public name is loaded on first use
+(PEP 562), so neither torch nor Qt is imported before they are needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_sft.api import decode, encode, imread, imwrite, info, open
+    from napari_sft.codec.errors import (
+        FormatError,
+        ImageError,
+        MapError,
+        ModelError,
+        SftError,
+        StreamError,
+        TargetError,
+        VersionError,
+    )
+
+__version__ = '0.1.0'
+
+__all__ = [
+    'FormatError',
+    'ImageError',
+    'MapError',
+    'ModelError',
+    'SftError',
+    'StreamError',
+    'TargetError',
+    'VersionError',
+    '__version__',
+    'decode',
+    'encode',
+    'imread',
+    'imwrite',
+    'info',
+    'open',
+]
+
+_FUNCTIONS = {'decode', 'encode', 'imread', 'imwrite', 'info', 'open'}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    module = 'api' if name in _FUNCTIONS else 'codec.errors'
+    value = getattr(import_module(f'{__name__}.{module}'), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

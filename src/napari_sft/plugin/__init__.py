@@ -1,0 +1,1 @@
+"""What napari sees of napari-sft; nothing here is imported before use."""

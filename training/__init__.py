@@ -1,0 +1,1 @@
+"""Training of the codec models; installed as `napari_sft_training`."""
