@@ -10,7 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_sft.api import decode, encode, imread, imwrite, info, open
+    from napari_sft.api import (
+        decode,
+        encode,
+        imread,
+        imwrite,
+        info,
+        open,  # noqa: A004
+    )
     from napari_sft.codec.errors import (
         FormatError,
         ImageError,
@@ -55,4 +62,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return __all__
