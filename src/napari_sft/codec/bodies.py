@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
+import numpy as np
+
 from napari_sft.codec.errors import FormatError, ImageError, VersionError
 from napari_sft.codec.fields import Cursor, text, varint
-from napari_sft.codec.header import DTYPES, MAP_SCOPES, Header, Window
+from napari_sft.codec.header import MAP_SCOPES, Header
+from napari_sft.codec.layout import Layout
 from napari_sft.codec.records import (
     MAX_SECONDS,
     Calibration,
@@ -19,10 +22,23 @@ from napari_sft.codec.records import (
     Region,
     Statistics,
 )
+from napari_sft.codec.windows import Window
 
 VERSION = 1
 MODELS = {'song2021': 1, 'compact': 2}  # 0: the name is spelled out
 MODEL_NAMES = {code: name for name, code in MODELS.items()}
+# The place of a name is its code in the file: append only.
+DTYPES = (
+    'uint8',
+    'uint16',
+    'uint32',
+    'int8',
+    'int16',
+    'int32',
+    'float16',
+    'float32',
+    'float64',
+)
 
 
 @contextmanager
@@ -41,20 +57,22 @@ def _reading(what: str) -> Iterator[None]:
 def pack_header(header: Header) -> bytes:
     """Return the body of chunk SHDR."""
     code = MODELS.get(header.model, 0)
-    samples = header.shape[-1] if header.axes[-1] == 'S' else 0
+    layout = header.layout
+    stacked = len(layout.stack_axes)
+    samples = layout.shape[-1] if layout.rgb else 0
     scope = MAP_SCOPES.index(header.map_scope)
     parts = [
         bytes((VERSION, code)),
         b'' if code else text(header.model, 'model name'),
         header.weights,
-        bytes((DTYPES.index(header.dtype), header.leading | samples << 3)),
-        header.axes[: header.leading].encode('ascii'),
+        bytes((DTYPES.index(header.dtype), stacked | samples << 3)),
+        layout.stack_axes.encode('ascii'),
         varint(header.tile),
         varint(header.halo) if header.tile else b'',
         bytes((scope | len(header.pyramid) << 2,)),
     ]
-    for shape in header.shapes:
-        parts += [varint(size) for size in shape[: header.leading + 2]]
+    for shape in (header.shape, *header.pyramid):
+        parts += [varint(size) for size in shape[: stacked + 2]]
     for data in header.maps:
         parts += [varint(len(data)), data]
     return b''.join(parts)
@@ -81,33 +99,32 @@ def unpack_header(body: bytes, windows: tuple[Window, ...]) -> Header:
         code = cursor.u8()
         model = cursor.text() if code == 0 else MODEL_NAMES.get(code)
         weights = cursor.take(8)
-        dtype, layout = cursor.u8(), cursor.u8()
-        if model is None or dtype >= len(DTYPES) or layout >= 64:
-            raise _unknown(f'model {code}, type {dtype}, layout {layout}')
-        leading, samples = layout & 7, (layout >> 3,) if layout >> 3 else ()
-        axes = cursor.take(leading).decode('latin-1') + 'YX'
+        dtype, pixels = cursor.u8(), cursor.u8()
+        if model is None or dtype >= len(DTYPES) or pixels >> 3 not in (0, 3):
+            raise _unknown(f'model {code}, type {dtype}, pixels {pixels}')
+        stacked, samples = pixels & 7, (3,) if pixels >> 3 else ()
+        axes = cursor.take(stacked).decode('latin-1') + 'YX'
         tile = cursor.varint()
         halo = cursor.varint() if tile else 0
         flags = cursor.u8()
         if flags >= 128:
             raise _unknown(f'header flags {flags}')
         shapes = [
-            (*(cursor.varint() for _ in range(leading + 2)), *samples)
+            (*(cursor.varint() for _ in range(stacked + 2)), *samples)
             for _ in range((flags >> 2) + 1)
         ]
         scope = MAP_SCOPES[flags & 3]
         count = len(shapes) if scope == 'shared' else 0
         maps = tuple(cursor.take(cursor.varint()) for _ in range(count))
         cursor.finish()
+        axes += 'S' * len(samples)
         return Header(
             model=model,
             weights=weights,
-            axes=axes + 'S' * len(samples),
-            shape=shapes[0],
-            dtype=DTYPES[dtype],
+            layout=Layout(axes, shapes[0], np.dtype(DTYPES[dtype])),
+            windows=windows,
             tile=tile,
             halo=halo,
-            windows=windows,
             pyramid=tuple(shapes[1:]),
             map_scope=scope,
             maps=maps,
@@ -123,7 +140,7 @@ def _unknown(what: str) -> VersionError:
 
 def pack_windows(windows: tuple[Window, ...]) -> bytes:
     """Return the body of chunk WNDW."""
-    return b''.join(struct.pack('<2d', *window) for window in windows)
+    return b''.join(struct.pack('<2d', w.lo, w.hi) for w in windows)
 
 
 def unpack_windows(body: bytes) -> tuple[Window, ...]:
@@ -131,7 +148,7 @@ def unpack_windows(body: bytes) -> tuple[Window, ...]:
     with _reading('the list of value windows'):
         if not body or len(body) % 16:
             raise FormatError(f'{len(body)} bytes')
-        return tuple(struct.iter_unpack('<2d', body))
+        return tuple(Window(*pair) for pair in struct.iter_unpack('<2d', body))
 
 
 def pack_calibration(calibration: Calibration) -> bytes:

@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from napari_sft.codec.errors import ImageError, SftError
+from napari_sft.codec.layout import Layout
+from napari_sft.codec.windows import Window
 
-DTYPES = (
-    'uint8',
-    'uint16',
-    'uint32',
-    'int8',
-    'int16',
-    'int32',
-    'float16',
-    'float32',
-    'float64',
-)
 MAP_SCOPES = ('none', 'shared', 'plane', 'tile')
-DEFAULT_WINDOWS = {'uint8': (0.0, 255.0), 'uint16': (0.0, 65535.0)}
-MAX_NDIM = 8
+DEFAULT_WINDOWS = {
+    'uint8': Window(0.0, 255.0),
+    'uint16': Window(0.0, 65535.0),
+}
 MAX_LEVELS = 32
 MAX_DIM = 2**31
 MAX_VALUES = 2**48
 MAX_TILE = 2**15
 MAX_TILE_PIXELS = 2**30
 
-Shape = tuple[int, ...]
-Window = tuple[float, float]
-
 
 class TileKey(NamedTuple):
-    """Names one tile. Planes count through the leading axes, last fastest."""
+    """Names one tile. Planes are numbered as in `Layout`."""
 
     level: int
     plane: int
@@ -49,24 +39,19 @@ class Header:
     Parameters
     ----------
     model : str
-        Name of the codec model.
+        Name of the codec model, 1 to 64 ASCII characters.
     weights : bytes
         First 8 bytes of the SHA-256 of the model's weights.
-    axes : str
-        Distinct capital letters, up to 8: leading axes such as T, C, Z in
-        any order, then 'YX', then 'S' if each pixel has samples (RGB).
-    shape : tuple of int
-        One size for each letter of `axes`, 1 to 2**31; S is 2, 3 or 4.
-    dtype : str
-        NumPy name of the pixels' type, one of `DTYPES`.
+    layout : Layout
+        Axes, shape and dtype of the image; sizes up to 2**31.
+    windows : tuple of Window
+        One for all planes, one for each index of axis C, or one for each
+        plane; equal ones are kept as one. May be left out for uint8 and
+        uint16, then it is their full range.
     tile : int
         Side of a tile in pixels, up to 2**15; 0 if a whole plane is a tile.
     halo : int
         Width in pixels of the margin that a tile needs from its neighbours.
-    windows : tuple of (float, float)
-        (lo, hi) that map to 0 and 1: one for all planes, one for each index
-        of axis C, or one for each plane. Optional for uint8 and uint16, then
-        their full range.
     pyramid : tuple of tuple of int
         Shapes of the smaller levels 1, 2, ...; only Z, Y and X may shrink.
     map_scope : {'none', 'shared', 'plane', 'tile'}
@@ -82,121 +67,120 @@ class Header:
 
     model: str
     weights: bytes
-    axes: str
-    shape: Shape
-    dtype: str
+    layout: Layout
+    windows: tuple[Window, ...] = ()
     tile: int = 0
     halo: int = 0
-    windows: tuple[Window, ...] = ()
-    pyramid: tuple[Shape, ...] = ()
+    pyramid: tuple[tuple[int, ...], ...] = ()
     map_scope: str = 'none'
-    maps: tuple[bytes, ...] = ()
+    maps: tuple[bytes, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if not (self.model.isascii() and 0 < len(self.model) <= 64):
             raise ImageError(f'model name {self.model!r} is not 1..64 ASCII')
         if len(self.weights) != 8:
             raise ImageError('the hash of the weights must have 8 bytes')
-        if self.dtype not in DTYPES:
-            raise ImageError(
-                f'pixels of type {self.dtype} have no place in an .sft file; '
-                f'convert to one of {", ".join(DTYPES)}'
-            )
-        self._check_axes()
         self._check_sizes()
-        self._check_windows()
+        self._check_pyramid()
+        self._set_windows()
         if self.map_scope not in MAP_SCOPES:
             raise ImageError(f'map scope {self.map_scope!r} is unknown')
-        wanted = len(self.shapes) if self.map_scope == 'shared' else 0
+        wanted = self.levels if self.map_scope == 'shared' else 0
         if len(self.maps) != wanted:
             raise ImageError(
                 f'{len(self.maps)} shared maps where {wanted} are needed'
             )
 
-    def _check_axes(self) -> None:
-        axes, stem = self.axes, self.axes.removesuffix('S')
-        if (
-            len(axes) > MAX_NDIM
-            or not (axes.isascii() and axes.isupper() and axes.isalpha())
-            or len(set(axes)) != len(axes)
-            or not stem.endswith('YX')
-            or 'S' in stem
-        ):
-            raise ImageError(
-                f'axes {axes!r} must be up to {MAX_NDIM} distinct capital '
-                "letters that end in 'YX' or 'YXS'"
-            )
-
     def _check_sizes(self) -> None:
-        if not 1 <= len(self.shapes) <= MAX_LEVELS:
-            raise ImageError(f'more than {MAX_LEVELS} pyramid levels')
-        for shape in self.shapes:
-            if len(shape) != len(self.axes):
-                raise ImageError(f"shape {shape} doesn't fit axes {self.axes}")
-            if not all(1 <= size <= MAX_DIM for size in shape):
-                raise ImageError(f'shape {shape} has a size outside 1..2**31')
-            if math.prod(shape) > MAX_VALUES:
-                raise ImageError(f'shape {shape} has over 2**48 values')
-        if self.axes[-1] == 'S' and self.shape[-1] not in (2, 3, 4):
-            raise ImageError(f'{self.shape[-1]} samples a pixel; 2..4 can be')
-        for one, two in zip(self.shapes, self.pyramid, strict=False):
-            for axis, big, small in zip(self.axes, one, two, strict=True):
-                if small > big or (axis not in 'ZYX' and small != big):
-                    raise ImageError(
-                        f"pyramid level {two} doesn't follow from {one}"
-                    )
+        shape = self.layout.shape
+        if max(shape) > MAX_DIM or math.prod(shape) > MAX_VALUES:
+            raise ImageError(
+                f'shape {shape} is too large: 2**31 along an axis and 2**48 '
+                'values are the limits'
+            )
         if not 0 <= self.tile <= MAX_TILE or not 0 <= self.halo <= MAX_TILE:
-            raise ImageError(f'tile or halo outside 0..{MAX_TILE} pixels')
+            raise ImageError(
+                f'tile {self.tile} or halo {self.halo} is not in '
+                f'0..{MAX_TILE} pixels'
+            )
         if self.tile == 0 and self.halo:
-            raise ImageError('a halo without tiles')
+            raise ImageError('a halo is of no use without tiles; set it to 0')
         if self.tile == 0 and math.prod(self.size()) > MAX_TILE_PIXELS:
             raise ImageError('a plane above 2**30 pixels must be cut in tiles')
 
-    def _check_windows(self) -> None:
-        if not self.windows and self.dtype in DEFAULT_WINDOWS:
-            # Frozen: the default is filled in before anyone can look.
-            object.__setattr__(self, 'windows', (DEFAULT_WINDOWS[self.dtype],))
-        counts = {1, self._channels}
-        if all(
-            self.planes(n) == self.planes() for n in range(len(self.shapes))
-        ):
+    def _check_pyramid(self) -> None:
+        if self.levels > MAX_LEVELS:
+            raise ImageError(f'more than {MAX_LEVELS} pyramid levels')
+        above = self.layout
+        for level in range(1, self.levels):
+            below = self.level(level)
+            for axis, big, small in zip(
+                above.axes, above.shape, below.shape, strict=True
+            ):
+                if small > big or (axis not in 'ZYX' and small != big):
+                    raise ImageError(
+                        f'pyramid level {level} of shape {below.shape} '
+                        f"doesn't follow from {above.shape}"
+                    )
+            above = below
+
+    def _set_windows(self) -> None:
+        windows = self.windows
+        if not windows and self.dtype in DEFAULT_WINDOWS:
+            windows = (DEFAULT_WINDOWS[self.dtype],)
+        counts = {1, self.layout.channel_count}
+        # A plane's number means the same on all levels only if no level has
+        # fewer planes.
+        if all(self.planes(n) == self.planes() for n in range(self.levels)):
             counts.add(self.planes())
-        if len(self.windows) not in counts:
+        if len(windows) not in counts:
             raise ImageError(
-                f'{len(self.windows)} value windows for {self._channels} '
-                f'channels and {self.planes()} planes of {self.dtype}'
+                f'{len(windows)} value windows for an image of axes '
+                f'{self.axes} and shape {self.shape}; give one, or one for '
+                'each channel'
             )
-        for lo, hi in self.windows:
-            if not (math.isfinite(lo) and math.isfinite(hi) and lo <= hi):
-                raise ImageError(f'value window ({lo}, {hi}) is not lo <= hi')
+        if len(set(windows)) == 1:
+            windows = windows[:1]
+        object.__setattr__(self, 'windows', windows)
 
     @property
-    def shapes(self) -> tuple[Shape, ...]:
-        """Shape of every level, the full one first."""
-        return (self.shape, *self.pyramid)
+    def axes(self) -> str:
+        """Axes of the image, see `Layout`."""
+        return self.layout.axes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the image at level 0."""
+        return self.layout.shape
+
+    @property
+    def dtype(self) -> str:
+        """NumPy name of the pixels' type."""
+        return self.layout.dtype.name
+
+    @property
+    def levels(self) -> int:
+        """Number of pyramid levels, 1 without a pyramid."""
+        return 1 + len(self.pyramid)
+
+    def level(self, level: int) -> Layout:
+        """Return the layout of a level."""
+        if level == 0:
+            return self.layout
+        return replace(self.layout, shape=self.pyramid[level - 1])
 
     @property
     def default_window(self) -> bool:
         """Whether the value window is the one that the dtype implies."""
-        default = DEFAULT_WINDOWS.get(self.dtype)
-        return len(self.windows) == 1 and self.windows[0] == default
-
-    @property
-    def leading(self) -> int:
-        """Number of axes before Y and X."""
-        return self.axes.index('X') - 1
-
-    @property
-    def _channels(self) -> int:
-        return self.shape[self.axes.index('C')] if 'C' in self.axes else 1
+        return self.windows == (DEFAULT_WINDOWS.get(self.dtype),)
 
     def planes(self, level: int = 0) -> int:
         """Return the number of planes of a level."""
-        return math.prod(self.shapes[level][: self.leading])
+        return self.level(level).plane_count
 
     def size(self, level: int = 0) -> tuple[int, int]:
         """Return (height, width) of a level's planes in pixels."""
-        height, width = self.shapes[level][self.leading : self.leading + 2]
+        height, width = self.level(level).plane_shape[:2]
         return height, width
 
     def grid(self, level: int = 0) -> tuple[int, int]:
@@ -207,19 +191,18 @@ class Header:
         return -(-height // self.tile), -(-width // self.tile)
 
     def window(self, plane: int, level: int = 0) -> Window:
-        """Return the value window (lo, hi) of a plane."""
+        """Return the value window of a plane."""
         self.plane_number(level, plane)
         if len(self.windows) == 1:
             return self.windows[0]
         if len(self.windows) == self.planes(level):
             return self.windows[plane]
-        behind = self.shapes[level][self.axes.index('C') + 1 : self.leading]
-        return self.windows[plane // math.prod(behind) % self._channels]
+        return self.windows[self.level(level).channel_of(plane)]
 
     @property
     def tile_count(self) -> int:
         """Number of tiles of all levels."""
-        levels = range(len(self.shapes))
+        levels = range(self.levels)
         return sum(self.planes(n) * math.prod(self.grid(n)) for n in levels)
 
     @property
@@ -227,11 +210,11 @@ class Header:
         """Number of maps that have a chunk of their own."""
         if self.map_scope != 'plane':
             return 0
-        return sum(self.planes(n) for n in range(len(self.shapes)))
+        return sum(self.planes(n) for n in range(self.levels))
 
     def tiles(self) -> Iterator[TileKey]:
         """Yield the key of every tile, in the order of their numbers."""
-        for level in range(len(self.shapes)):
+        for level in range(self.levels):
             rows, cols = self.grid(level)
             for plane in range(self.planes(level)):
                 for row in range(rows):
@@ -252,7 +235,7 @@ class Header:
         """Return a tile's place among all tiles; SftError if it has none."""
         level, plane, row, col = key
         if not (
-            0 <= level < len(self.shapes)
+            0 <= level < self.levels
             and 0 <= plane < self.planes(level)
             and 0 <= row < self.grid(level)[0]
             and 0 <= col < self.grid(level)[1]
@@ -266,8 +249,6 @@ class Header:
 
     def plane_number(self, level: int, plane: int) -> int:
         """Return a plane's place among all planes of all levels."""
-        if not (
-            0 <= level < len(self.shapes) and 0 <= plane < self.planes(level)
-        ):
+        if not (0 <= level < self.levels and 0 <= plane < self.planes(level)):
             raise SftError(f'the image has no plane {plane} at level {level}')
         return sum(self.planes(n) for n in range(level)) + plane

@@ -29,8 +29,9 @@ from napari_sft.codec.chunks import (
 )
 from napari_sft.codec.errors import FormatError, VersionError
 from napari_sft.codec.fields import Cursor
-from napari_sft.codec.header import Header, TileKey, Window
+from napari_sft.codec.header import Header, TileKey
 from napari_sft.codec.records import Calibration, Provenance, Statistics
+from napari_sft.codec.windows import Window
 
 CRITICAL = (b'SHDR', b'WNDW', b'TILE', b'QMAP', b'INDX', b'SEND')
 ANCILLARY = (b'cALb', b'pROv', b'sTAT', *(k.encode('ascii') for k in EXTRAS))
@@ -265,7 +266,7 @@ class Reader:
 
     def _unpack_records(self) -> None:
         bodies = self._bodies
-        ndim = self.header.leading + 2
+        ndim = len(self.header.axes.rstrip('S'))
         if b'cALb' in bodies:
             self.calibration = unpack_calibration(bodies[b'cALb'], ndim)
         if b'pROv' in bodies:

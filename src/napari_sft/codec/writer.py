@@ -103,7 +103,7 @@ class Writer:
         if not header.default_window:
             parts.append(chunk(b'WNDW', pack_windows(header.windows)))
         if calibration is not None:
-            if calibration.ndim not in (0, header.leading + 2):
+            if calibration.ndim not in (0, len(header.axes.rstrip('S'))):
                 raise ImageError(
                     f'a calibration of {calibration.ndim} axes for an image '
                     f'of axes {header.axes}'
