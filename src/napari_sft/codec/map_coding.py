@@ -10,10 +10,12 @@ cost next to nothing) and on the fraction that rounding the mean left over.
 Levels are renumbered 0, 1, 2, … in the order of those that occur, so that an
 edge between two painted qualities is a difference of one.
 
-Whole sizes in bytes, offset included, for 48x32 cells (768x512 pixels): one
-level 1 or 2, a disc on a ground 25, two regions 36, the same feathered by
-one or two cells 126 or 115, a diagonal ramp 0..100 157, smooth noise with a
-standard deviation of 6 cells 161. The byte layout is told in docs/format.md.
+Sizes in bytes for 768x512 pixels (48x32 cells), offset included: a uniform
+map 1 or 2; a disc whose edge follows the cells 26; a disc and a rectangle on
+a ground, averaged at their edges, 95, feathered by 16, 64 or 128 pixels 147,
+136 or 116; ramps 112 to 156; a centre focus 200; smooth noise with a standard
+deviation of 50, 100 or 200 pixels 272, 200 or 116. 1250x1250 cells of a disc
+and a rectangle take 1 kB. The byte layout is told in docs/format.md.
 """
 
 from __future__ import annotations
