@@ -79,6 +79,11 @@ def test_flat_areas_of_large_maps_cost_next_to_nothing():
     assert unpack(data, coded.shape) == coded
 
 
+def test_a_map_without_cells_is_refused():
+    with pytest.raises(StreamError, match='cells'):
+        unpack(b'\x05', (0, 3))
+
+
 def test_every_truncation_is_found():
     coded, data = SMALL, pack(SMALL)
     for length in range(len(data)):

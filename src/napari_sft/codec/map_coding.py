@@ -98,6 +98,8 @@ def unpack(data: bytes, shape: tuple[int, int]) -> CodedMap:
     StreamError
         The bytes are damaged, or belong to a map of another shape.
     """
+    if min(shape) < 1:
+        raise StreamError(f'a quality map of {shape} cells can not be read')
     first, rest = _take(data, 1)
     kind, flag, lowest = first[0] >> 6, first[0] & _HAS_OFFSET, first[0] & 31
     offset = 0
