@@ -228,7 +228,7 @@ def _best_offset(counts: NDArray[np.int64]) -> int:
     # counts[f] cells have the fine value f; smaller offsets win ties.
     fine = np.arange(MAX_FINE + 1)
     half = FINE_STEPS // 2
-    offsets = sorted(range(-half, half + 1), key=abs, reverse=False)
+    offsets = sorted(range(-half, half + 1), key=abs)
 
     def error(offset: int) -> int:
         value = FINE_STEPS * _levels(fine, offset) + offset
