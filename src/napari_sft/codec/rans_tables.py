@@ -135,6 +135,24 @@ class Tables:
         clamped = np.clip(values, self.low[levels], self.high[levels])
         return np.asarray(clamped, np.int32)
 
+    def bits(
+        self, symbols: ArrayLike, indexes: ArrayLike
+    ) -> NDArray[np.float64]:
+        """Ideal code length of each symbol in bits; 0 where not coded.
+
+        Parameters
+        ----------
+        symbols, indexes : arrays of int, any one shape
+            As `clamp` returns and takes them.
+        """
+        values = self.clamp(symbols, indexes)
+        levels = np.asarray(indexes)
+        slots = values - self.offsets[levels]
+        slots[levels < self.skip] = 0
+        counts = self.cdfs[levels, slots + 1] - self.cdfs[levels, slots]
+        lengths: NDArray[np.float64] = 16 - np.log2(counts)
+        return np.where(levels < self.skip, 0.0, lengths)
+
     def check_indexes(self, indexes: ArrayLike) -> NDArray[Any]:
         """Return indexes as an integer array, all of which have a table.
 

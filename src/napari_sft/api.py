@@ -1,0 +1,223 @@
+"""The public functions: arrays to `.sft` bytes and files, and back."""
+
+from __future__ import annotations
+
+import io
+import os
+from datetime import datetime, timezone
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import napari_sft
+from napari_sft.codec.container import Calibration, Provenance
+from napari_sft.codec.encoder import Job, Progress, encode_job
+from napari_sft.codec.errors import SftError
+from napari_sft.codec.image import Image, WindowChoice
+from napari_sft.sft_image import SftImage
+
+Source = str | os.PathLike[str] | bytes | BinaryIO
+
+
+def encode(
+    image: Any,
+    *,
+    quality: float = 75,
+    quality_map: ArrayLike | None = None,
+    target_bytes: int | None = None,
+    target_bpp: float | None = None,
+    model: str = 'compact',
+    device: str = 'auto',
+    **about: Any,
+) -> bytes:
+    """Compress an image into the bytes of an `.sft` file.
+
+    Parameters
+    ----------
+    image : array
+        2-D, RGB or N-D; uint8, uint16, float32 and others of
+        `napari_sft.codec.layout.DTYPES`.
+    quality : float
+        0..100, everywhere; ignored where there is a map.
+    quality_map : array, optional
+        Qualities 0..100, shape (Y, X), or the image's with its stack axes.
+    target_bytes : int, optional
+        Size not to exceed; the whole map is shifted until the file is
+        within 1 % of it.
+    target_bpp : float, optional
+        The same in bits per pixel.
+    model : str
+        Name of a model, or path of its weights.
+    device : str
+        'auto', 'cpu', 'cuda' or 'mps'.
+    **about
+        As `imwrite` takes them.
+
+    Returns
+    -------
+    bytes
+        A whole file.
+
+    Raises
+    ------
+    SftError
+        One of its subclasses, with one line that says what to do.
+
+    Examples
+    --------
+    >>> import napari_sft, skimage.data
+    >>> data = napari_sft.encode(skimage.data.astronaut(), quality=40)
+    >>> picture = napari_sft.decode(data)
+    """
+    buffer = io.BytesIO()
+    imwrite(
+        buffer,
+        image,
+        quality=quality,
+        quality_map=quality_map,
+        target_bytes=target_bytes,
+        target_bpp=target_bpp,
+        model=model,
+        device=device,
+        **about,
+    )
+    return buffer.getvalue()
+
+
+def imwrite(
+    path: str | os.PathLike[str] | BinaryIO,
+    image: Any,
+    *,
+    quality: float = 75,
+    quality_map: ArrayLike | None = None,
+    target_bytes: int | None = None,
+    target_bpp: float | None = None,
+    model: str = 'compact',
+    device: str = 'auto',
+    axes: str | None = None,
+    rgb: bool | None = None,
+    alpha: str = 'refuse',
+    windows: WindowChoice = 'auto',
+    scale: tuple[float, ...] = (),
+    translate: tuple[float, ...] = (),
+    units: tuple[str, ...] = (),
+    labels: tuple[str, ...] = (),
+    name: str = '',
+    source: str = '',
+    provenance: bool = True,
+    statistics: bool = True,
+    progress: Progress | None = None,
+) -> None:
+    """Compress an image into an `.sft` file.
+
+    The file appears whole or not at all. The first parameters are those of
+    `encode`.
+
+    Parameters
+    ----------
+    path : path or binary file
+        Where to write.
+    axes, rgb, alpha
+        What the array's axes are; see `napari_sft.codec.image.Image`.
+    windows : str, (lo, hi) or sequence
+        Values that map to 0 and 1; see `Image.windows`.
+    scale, translate, units, labels : tuple
+        Spatial calibration, one entry an axis but for RGB samples.
+    name, source : str
+        The image's name, and where it comes from.
+    provenance : bool
+        Whether to store software versions, source and date.
+    statistics : bool
+        Whether to measure and store the errors of the reconstruction.
+    progress : callable, optional
+        Called with (done, total) units of work; may raise to cancel.
+
+    Raises
+    ------
+    SftError
+        One of its subclasses, with one line that says what to do.
+    """
+    if target_bytes is not None and target_bpp is not None:
+        raise SftError('give target_bytes or target_bpp, not both')
+    from napari_sft.models.registry import load_model
+
+    picture = Image.from_array(image, axes, rgb=rgb, alpha=alpha)  # type: ignore[arg-type]
+    if target_bpp is not None:
+        height, width = picture.layout.plane_shape[:2]
+        pixels = height * width * picture.layout.plane_count
+        target_bytes = int(target_bpp * pixels / 8)
+    calibration = Calibration(
+        tuple(scale), tuple(translate), tuple(units), tuple(labels), name
+    )
+    job = Job(
+        image=picture,
+        windows=picture.windows(windows),
+        quality=quality if quality_map is None else np.asarray(quality_map),
+        model=load_model(model, device),
+        calibration=None if calibration == Calibration() else calibration,
+        provenance=_provenance(source) if provenance else None,
+        statistics=statistics,
+        target_bytes=target_bytes,
+    )
+    encode_job(path, job, progress)
+
+
+def open(source: Source, *, device: str = 'auto') -> SftImage:  # noqa: A001
+    """Open a file without decoding it.
+
+    Parameters
+    ----------
+    source : path, bytes or binary file
+        An `.sft` file.
+    device : str
+        Where to decode.
+
+    Raises
+    ------
+    SftError
+        If it cannot be read or is no `.sft` file.
+    """
+    return SftImage(source, device=device)
+
+
+def decode(data: bytes, *, device: str = 'auto') -> NDArray[Any]:
+    """Decompress the bytes of an `.sft` file to an array.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged.
+    ModelError
+        If the model or weights that made them are not installed.
+    """
+    return imread(data, device=device)
+
+
+def imread(source: Source, *, device: str = 'auto') -> NDArray[Any]:
+    """Decompress an `.sft` file to an array of its own dtype."""
+    with open(source, device=device) as image:
+        return image.read()
+
+
+def info(source: Source) -> dict[str, Any]:
+    """What a file says about itself, decoding nothing.
+
+    Returns
+    -------
+    dict
+        Of plain values: shape, axes, dtype, bytes, real bpp, model,
+        statistics, calibration, provenance.
+    """
+    with open(source) as image:
+        return image.info()
+
+
+def _provenance(source: str) -> Provenance:
+    import torch
+
+    software = (
+        f'napari-sft {napari_sft.__version__}',
+        f'torch {torch.__version__}',
+    )
+    return Provenance(software, source, datetime.now(timezone.utc))

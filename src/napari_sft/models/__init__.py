@@ -1,0 +1,1 @@
+"""The codec's models: what one must offer, the models, their weights."""

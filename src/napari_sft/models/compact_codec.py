@@ -1,0 +1,224 @@
+"""`compact` with its weights, coding symbols: exact scales, integer tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from napari_sft.codec.errors import ModelError
+from napari_sft.codec.model import Symbolised, Symbols
+from napari_sft.codec.rans import Decoder
+from napari_sft.models.compact import CompactConfig, CompactModel
+from napari_sft.models.device import convolution_dtype
+from napari_sft.models.scale_network import FINE_MAX, FixedScaleNetwork
+from napari_sft.models.tables import (
+    build_tables,
+    tables_from_state,
+    tables_state,
+)
+from napari_sft.models.weights_file import load_weights, save_weights
+
+NAME = 'compact'
+# Latents, scales and means stay in float32 whatever the convolutions use.
+_FULL_PRECISION = ('linear', 'context.out', 'z_index', 'h_s')
+
+
+class CompactCodec:
+    """The compact model as `napari_sft.codec.model.CodecModel`.
+
+    Parameters
+    ----------
+    path : Path
+        Weights, written by `export`.
+    device : torch.device
+        Where the floating-point networks run.
+    dtype : torch.dtype, optional
+        Of the convolutions; by default the fastest on the device.
+
+    Raises
+    ------
+    ModelError
+        If the weights are missing, damaged or of another model.
+    """
+
+    name = NAME
+
+    def __init__(
+        self,
+        path: Path,
+        device: torch.device,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        groups, self.about, self.weights_hash = load_weights(path)
+        if self.about.get('model') != NAME:
+            raise ModelError(f'{path}: weights of another model than {NAME}')
+        self.device = device
+        self.dtype = dtype or convolution_dtype(device)
+        self.tables = tables_from_state(groups['tables'])
+        self.scales = FixedScaleNetwork.from_state(groups['scales'])
+        self.network = self._network(path, groups['network'])
+        levels = torch.from_numpy(
+            np.stack([self.tables.low, self.tables.high])
+        )
+        self._limits = levels.to(device, torch.float32)
+
+    def _network(self, path: Path, state: dict[str, Tensor]) -> CompactModel:
+        try:
+            network = CompactModel(CompactConfig(**self.about['config']))
+            network.load_state_dict(state)
+        except (KeyError, TypeError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ModelError(
+                f'{path}: weights do not fit the model: {reason}'
+            ) from None
+        for name, module in network.named_modules():
+            full = any(part in name for part in _FULL_PRECISION)
+            if isinstance(module, nn.Conv2d) and not full:
+                module.to(self.dtype)
+        network.requires_grad_(False)
+        network.eval()
+        network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
+
+    def analyse(
+        self, x: NDArray[np.float32], fine: NDArray[np.integer]
+    ) -> Tensor:
+        """y (1, M, H/16, W/16) of a picture (H, W, 3) in 0..1."""
+        picture = torch.from_numpy(np.ascontiguousarray(x))
+        picture = picture.permute(2, 0, 1)[None].to(self.device)
+        with self._context():
+            return self.network.analyse(picture, self._q(fine))
+
+    def symbolise(self, y: Tensor, fine: NDArray[np.integer]) -> Symbolised:
+        """Quantise y around means that the decoder will know."""
+        q = self._q(fine)
+        with self._context():
+            condition = self.network.condition(q)
+            z = self.network.hyper_analyse(y, q, condition)
+        z_indices = self.scales.z_indices(fine)
+        z_symbols = self.tables.clamp(
+            np.rint(z[0].float().cpu().numpy()).astype(np.int32), z_indices
+        )
+        indices = self.scales.y_indices(z_symbols, fine)
+        low, high = self._limits[:, torch.from_numpy(indices).int()]
+        with self._context():
+            y_hat, symbols = self.network.run_context(
+                self._tensor(z_symbols),
+                self._tensor(indices),
+                q,
+                condition,
+                lambda mean: (y - mean).round().clamp(low, high),
+            )
+        y_symbols: Symbols = symbols[0].cpu().numpy().astype(np.int32)
+        return Symbolised(z_symbols, y_symbols, z_indices, indices, (y_hat,))
+
+    def parse(self, payload: bytes, fine: NDArray[np.integer]) -> Symbolised:
+        """Symbols of a payload: no floating-point network decides any."""
+        height, width = fine.shape
+        count = height * width * self.network.config.latent_channels
+        decoder = Decoder(self.tables, payload, capacity=count + count // 32)
+        z_indices = self.scales.z_indices(fine)
+        z_symbols = decoder.pull(z_indices)
+        indices = self.scales.y_indices(z_symbols, fine)
+        y_symbols = decoder.pull(indices)
+        decoder.done()
+        q = self._q(fine)
+        residual = self._tensor(y_symbols)
+        with self._context():
+            y_hat, _ = self.network.run_context(
+                self._tensor(z_symbols),
+                self._tensor(indices),
+                q,
+                self.network.condition(q),
+                lambda _mean: residual,
+            )
+        return Symbolised(z_symbols, y_symbols, z_indices, indices, (y_hat,))
+
+    def synthesise(
+        self, latents: tuple[Tensor, ...], fine: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """Picture (H, W, 3), about 0..1, unclamped."""
+        q = self._q(fine)
+        with self._context():
+            condition = self.network.condition(q)
+            x_hat = self.network.synthesise(latents[0], q, condition)
+        picture: NDArray[np.float32] = (
+            x_hat[0].permute(1, 2, 0).float().cpu().numpy()
+        )
+        return picture
+
+    def _q(self, fine: NDArray[np.integer]) -> Tensor:
+        return self._tensor(fine[None]) / FINE_MAX
+
+    def _tensor(self, array: NDArray[np.integer]) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        return tensor[None].to(self.device, torch.float32)
+
+    def _context(self) -> _Inference:
+        return _Inference(self.device, self.dtype)
+
+
+class _Inference:
+    """No gradients, and autocast where convolutions are not float32."""
+
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+        enabled = dtype != torch.float32
+        self._parts = (
+            torch.inference_mode(),
+            torch.autocast(
+                device.type, dtype if enabled else None, enabled=enabled
+            ),
+        )
+
+    def __enter__(self) -> None:
+        for part in self._parts:
+            part.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        for part in reversed(self._parts):
+            part.__exit__(*error)
+
+
+def export(
+    model: CompactModel,
+    samples: Iterable[tuple[Tensor, Tensor]],
+    path: Path,
+    training: dict[str, Any],
+) -> None:
+    """Write the weights that code files: fp16, and integers where exact.
+
+    Parameters
+    ----------
+    model : CompactModel
+        Trained, on the CPU.
+    samples : iterable of (z, q)
+        Rounded hyper-latents (B, N, h, w) and maps (B, 1, 4h, 4w) that the
+        integer networks are calibrated on.
+    path : Path
+        Where to.
+    training : dict
+        How the weights were made; stored with them.
+    """
+    scales = FixedScaleNetwork.from_float(model.h_s, model.z_index, samples)
+    network = {
+        name: tensor.half() if tensor.ndim > 1 else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    groups = {
+        'network': network,
+        'scales': scales.state(),
+        'tables': tables_state(build_tables(model.distribution)),
+    }
+    about = {
+        'model': NAME,
+        'config': asdict(model.config),
+        'training': training,
+    }
+    save_weights(path, groups, about)

@@ -1,0 +1,264 @@
+"""h_s, the part that must be exact: scale indices from z and the coded map.
+
+`ScaleNetwork` is trained; `FixedScaleNetwork` runs the same layers as
+integers, and only that one ever codes a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from napari_sft.codec.errors import ModelError
+from napari_sft.codec.fixed_point import (
+    FixedConv2d,
+    fixed_sft,
+    fraction_bits,
+)
+from napari_sft.models.entropy import LEVELS
+from napari_sft.models.sft import SFT, scaled
+
+CONDITION_CHANNELS = 16
+FINE_MAX = 496  # fine units of a coded map: q = fine / 496
+INDEX_BITS = 6  # fraction bits of the index before it is rounded
+HEADROOM = 4.0  # over the largest activation seen in calibration
+LAYERS = (
+    'linear map_slope condition conv1 up1 conv2 up2 conv3 affine out z_index'
+).split()
+
+
+class ScaleNetwork(nn.Module):
+    """Fractional scale index of every y symbol.
+
+    ::
+
+        z --------------------- linear, x4 ------------------ + -> index
+        z - 3x3 - relu - x2 - 3x3 - relu - x2 - 3x3 - SFT - relu - 1x1
+        q - 3x3 - relu ----------------------------'
+        q ----------------------- slope * q + base ----------'
+
+    Parameters
+    ----------
+    latent_channels, hyper_channels : int
+        Channels of y and of z.
+    width : int
+        Channels of the residual network.
+    """
+
+    def __init__(
+        self, latent_channels: int, hyper_channels: int, width: int = 64
+    ) -> None:
+        super().__init__()
+        self.linear = nn.Conv2d(
+            hyper_channels, 16 * latent_channels, 1, bias=False
+        )
+        self.map_slope = nn.Conv2d(1, latent_channels, 1)
+        self.condition = nn.Conv2d(1, CONDITION_CHANNELS, 3, padding=1)
+        self.conv1 = nn.Conv2d(hyper_channels, width, 3, padding=1)
+        self.up1 = nn.Conv2d(width, 4 * width, 1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.up2 = nn.Conv2d(width, 4 * width, 1)
+        self.conv3 = nn.Conv2d(width, width, 3, padding=1)
+        self.sft = SFT(width, CONDITION_CHANNELS)
+        self.out = nn.Conv2d(width, latent_channels, 1)
+        scaled(self.out, 0.1)
+
+    def forward(self, z: Tensor, q: Tensor) -> Tensor:
+        """Index (B, M, 4h, 4w) of z (B, N, h, w) and q (B, 1, 4h, 4w)."""
+        condition = F.relu(self.condition(q))
+        x = F.relu(self.conv1(z))
+        x = F.pixel_shuffle(self.up1(x), 2)
+        x = F.relu(self.conv2(x))
+        x = F.pixel_shuffle(self.up2(x), 2)
+        x = F.relu(self.sft(self.conv3(x), condition))
+        linear = F.pixel_shuffle(self.linear(z), 4)
+        return linear + self.map_slope(q) + self.out(x)
+
+    def convolutions(self) -> dict[str, nn.Conv2d]:
+        """Every layer by the name under which it is quantised."""
+        named = {
+            name: getattr(self, name)
+            for name in LAYERS
+            if name not in {'affine', 'z_index'}
+        }
+        return named | {'affine': self.sft.affine}
+
+
+@dataclass(frozen=True)
+class FixedScaleNetwork:
+    """The scale network, and the scale indices of z, as integers.
+
+    Attributes
+    ----------
+    layers : dict
+        A `FixedConv2d` for each name in `LAYERS`.
+    bits_x, bits_affine : int
+        Fraction bits of the features before the SFT and of its parameters.
+    """
+
+    layers: dict[str, FixedConv2d]
+    bits_x: int
+    bits_affine: int
+
+    @classmethod
+    def from_float(
+        cls,
+        network: ScaleNetwork,
+        z_index: nn.Conv2d,
+        samples: Iterable[tuple[Tensor, Tensor]],
+    ) -> FixedScaleNetwork:
+        """Quantise a trained network.
+
+        Parameters
+        ----------
+        network : ScaleNetwork
+            Trained, on the CPU.
+        z_index : nn.Conv2d
+            1x1, from the mean of the map to the indices of z.
+        samples : iterable of (z, q)
+            Rounded z (B, N, h, w) and maps q (B, 1, 4h, 4w), typical ones.
+        """
+        convolutions = network.convolutions()
+        bits = {
+            name: fraction_bits(HEADROOM * largest)
+            for name, largest in _largest(network, samples).items()
+        }
+        bits |= dict.fromkeys(('linear', 'map_slope', 'out'), INDEX_BITS)
+        sources = {
+            'conv1': 0, 'up1': bits['conv1'], 'conv2': bits['up1'],
+            'up2': bits['conv2'], 'conv3': bits['up2'], 'linear': 0,
+            'affine': bits['condition'], 'out': bits['conv3'],
+        }  # fmt: skip
+        layers = {
+            name: FixedConv2d.from_float(
+                convolutions[name], source, bits[name]
+            )
+            for name, source in sources.items()
+        }
+        for name in ('map_slope', 'condition'):
+            layers[name] = FixedConv2d.from_float(
+                convolutions[name], 0, bits[name], 1 / FINE_MAX
+            )
+        layers['z_index'] = FixedConv2d.from_float(
+            z_index, 0, INDEX_BITS, 1 / (16 * FINE_MAX)
+        )
+        return cls(layers, bits['conv3'], bits['affine'])
+
+    @torch.no_grad()
+    def y_indices(
+        self, z: NDArray[np.integer], fine: NDArray[np.integer]
+    ) -> NDArray[np.uint8]:
+        """Scale index of every y symbol.
+
+        Parameters
+        ----------
+        z : ndarray of int, (N, h, w)
+            Hyper-latent symbols.
+        fine : ndarray of int, (4h, 4w)
+            Coded map in fine units, 0..496.
+
+        Returns
+        -------
+        ndarray of uint8, (M, 4h, 4w)
+            0..63.
+        """
+        run = self.layers
+        z_in, q = _integers(z), _integers(fine[None])
+        condition = run['condition'](q).relu_()
+        x = run['conv1'](z_in).relu_()
+        x = F.pixel_shuffle(run['up1'](x), 2)
+        x = run['conv2'](x).relu_()
+        x = F.pixel_shuffle(run['up2'](x), 2)
+        x = fixed_sft(
+            run['conv3'](x),
+            run['affine'](condition),
+            self.bits_x,
+            self.bits_affine,
+        ).relu_()
+        index = F.pixel_shuffle(run['linear'](z_in), 4)
+        index = index + run['map_slope'](q) + run['out'](x)
+        return _rounded_index(index)
+
+    @torch.no_grad()
+    def z_indices(self, fine: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Scale index of every z symbol (N, h, w), of a map (4h, 4w)."""
+        height, width = fine.shape
+        cells = fine.reshape(height // 4, 4, width // 4, 4)
+        sums = cells.sum((1, 3))
+        return _rounded_index(self.layers['z_index'](_integers(sums[None])))
+
+    def state(self) -> dict[str, Tensor]:
+        """Tensors to store."""
+        tensors = {
+            'bits_x': torch.tensor(self.bits_x),
+            'bits_affine': torch.tensor(self.bits_affine),
+        }
+        for name, layer in self.layers.items():
+            tensors |= layer.state(name)
+        return tensors
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor]) -> FixedScaleNetwork:
+        """Rebuild from `state`.
+
+        Raises
+        ------
+        ModelError
+            If a tensor is missing or its values could give inexact sums.
+        """
+        try:
+            layers = {
+                name: FixedConv2d.from_state(state, name) for name in LAYERS
+            }
+            return cls(
+                layers, int(state['bits_x']), int(state['bits_affine'])
+            )
+        except KeyError as error:
+            raise ModelError(
+                f'weights lack the integer tensor {error.args[0]!r}'
+            ) from None
+
+
+def _integers(array: NDArray[np.integer]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).double()[None]
+
+
+def _rounded_index(index: Tensor) -> NDArray[np.uint8]:
+    rounded = torch.floor(index * 2.0**-INDEX_BITS + 0.5)
+    rounded = rounded.clamp_(0, LEVELS - 1)
+    result: NDArray[np.uint8] = rounded[0].to(torch.uint8).numpy()
+    return result
+
+
+@torch.no_grad()
+def _largest(
+    network: ScaleNetwork, samples: Iterable[tuple[Tensor, Tensor]]
+) -> dict[str, float]:
+    """Largest magnitude that leaves each layer."""
+    largest = dict.fromkeys(network.convolutions(), 0.0)
+
+    def record(name: str, values: Tensor) -> None:
+        largest[name] = max(largest[name], values.abs().max().item())
+
+    handles = [
+        conv.register_forward_hook(
+            lambda _m, _i, out, name=name: record(name, out)
+        )
+        for name, conv in network.convolutions().items()
+    ]
+    handles.append(
+        network.sft.register_forward_hook(
+            lambda _m, _i, out: record('conv3', out)
+        )
+    )
+    for z, q in samples:
+        network(z, q)
+    for handle in handles:
+        handle.remove()
+    return largest

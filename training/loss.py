@@ -1,0 +1,54 @@
+"""The paper's pixel-wise rate-distortion loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napari_sft.models.compact import CompactOutput
+
+
+def lambda_of(q: Tensor) -> Tensor:
+    """The paper's T(q) = 1e-3 exp(4.382 q), q in 0..1."""
+    return 1e-3 * torch.exp(4.382 * q)
+
+
+@dataclass
+class Loss:
+    """Loss and its parts, each (B,).
+
+    Attributes
+    ----------
+    total : Tensor
+        ``bpp + distortion``.
+    bpp : Tensor
+        Estimated bits per pixel.
+    distortion : Tensor
+        ``255**2 * mean(lambda(q) * (x - x_hat)**2)``.
+    """
+
+    total: Tensor
+    bpp: Tensor
+    distortion: Tensor
+
+
+def rate_distortion(x: Tensor, q: Tensor, output: CompactOutput) -> Loss:
+    """Loss of each image (Song et al. 2021, equation 3).
+
+    Parameters
+    ----------
+    x : Tensor
+        Images (B, 3, H, W) in 0..1.
+    q : Tensor
+        Quality maps (B, 1, H, W) in 0..1.
+    output : CompactOutput
+        The model's forward pass.
+    """
+    pixels = x.shape[-2] * x.shape[-1]
+    bits = output.y_bits.sum((1, 2, 3)) + output.z_bits.sum((1, 2, 3))
+    bpp = bits / pixels
+    error = (x - output.x_hat).square()
+    distortion = 255**2 * (lambda_of(q) * error).mean((1, 2, 3))
+    return Loss(bpp + distortion, bpp, distortion)
