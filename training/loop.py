@@ -30,6 +30,8 @@ from napari_sft_training.quality_maps import sample_map
 LEVELS = [level / 10 for level in range(11)]
 QUICK_LEVELS = [0.0, 0.25, 0.5, 0.75, 1.0]
 START_PATCHES = 400
+# Gradients this many times larger than usual are skipped.
+OUTLIER, WARMUP_NORMS = 6.0, 500
 VALIDATION_PATCHES = 48
 
 
@@ -75,6 +77,7 @@ class Trainer:
         self.step = 0
         self.best = math.inf
         self.skipped = 0
+        self.usual_norm = 1.0
         self.validation = self._validation_patches()
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
@@ -84,7 +87,7 @@ class Trainer:
             groups.setdefault(rate, []).append(parameter)
         return torch.optim.Adam(
             [{'params': p, 'peak': rate} for rate, p in groups.items()],
-            betas=(0.9, 0.99),
+            betas=(0.9, 0.995),
             fused=True,
         )
 
@@ -116,6 +119,7 @@ class Trainer:
             group['peak'] = peak  # the configuration's, not the old run's
         self.step = state['step']
         self.best = state['best']
+        self.usual_norm = state['usual_norm']
         self.rng.bit_generator.state = json.loads(state['numpy_random'])
         torch.set_rng_state(state['torch_random'])
 
@@ -127,6 +131,7 @@ class Trainer:
             'optimizer': self.optimizer.state_dict(),
             'step': self.step,
             'best': self.best,
+            'usual_norm': self.usual_norm,
             'numpy_random': json.dumps(self.rng.bit_generator.state),
             'torch_random': torch.get_rng_state(),
         }
@@ -156,7 +161,7 @@ class Trainer:
         return warm * (0.5 - 0.5 * math.cos(math.pi * min(left, 1.0)))
 
     def train_step(self) -> dict[str, float]:
-        """One optimiser step; a non-finite one changes nothing."""
+        """One optimiser step; an insane gradient changes nothing."""
         factor = self.learning_rate_factor()
         for group in self.optimizer.param_groups:
             group['lr'] = group['peak'] * factor
@@ -172,7 +177,7 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(
             self.model.parameters(), self.config.clip_norm
         )
-        if torch.isfinite(norm):
+        if self._is_sane(norm.item()):
             self.optimizer.step()
             self._update_average()
         else:
@@ -183,6 +188,16 @@ class Trainer:
             'bpp': loss.bpp.mean().item(),
             'norm': norm.item(),
         }
+
+    def _is_sane(self, norm: float) -> bool:
+        """Whether a gradient is finite and no outlier among recent ones."""
+        usual = self.usual_norm
+        if not math.isfinite(norm):
+            return False
+        # outliers count as large, not at their size, so that a new regime
+        # is followed after some steps
+        self.usual_norm += 0.02 * (min(norm, 4 * usual) - usual)
+        return self.step < WARMUP_NORMS or norm < OUTLIER * usual
 
     @torch.no_grad()
     def _update_average(self) -> None:
