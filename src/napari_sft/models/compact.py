@@ -98,9 +98,7 @@ class AnalysisTransform(nn.Module):
         self.stem = conv3x3(12, c.channels[0])
         self.stages = nn.ModuleList(
             sft_stage(width, count, c.condition_channels)
-            for width, count in zip(
-                c.channels, c.encoder_blocks, strict=True
-            )
+            for width, count in zip(c.channels, c.encoder_blocks, strict=True)
         )
         self.downs = nn.ModuleList(
             conv3x3(fine, coarse, stride=2)
@@ -114,7 +112,7 @@ class AnalysisTransform(nn.Module):
         for number, stage in enumerate(self.stages):
             if number:
                 h = self.downs[number - 1](F.leaky_relu(h, SLOPE))
-            for block in stage:
+            for block in stage.children():
                 h = block(h, conditions[number])
         residual = self.out(F.leaky_relu(h, SLOPE)).float()
         with torch.autocast(x.device.type, enabled=False):
@@ -140,9 +138,7 @@ class SynthesisTransform(nn.Module):
         self.linear = nn.Conv2d(c.latent_channels, 3 * BLOCK**2, 1)
         self.stages = nn.ModuleList(
             sft_stage(width, count, c.condition_channels)
-            for width, count in zip(
-                c.channels, c.decoder_blocks, strict=True
-            )
+            for width, count in zip(c.channels, c.decoder_blocks, strict=True)
         )
         sides = [2 ** (n + 1) for n in range(len(c.channels) - 1)]
         inputs = [3 * side**2 for side in sides] + [c.latent_channels]
@@ -169,7 +165,7 @@ class SynthesisTransform(nn.Module):
                 up = self.ups[number](F.leaky_relu(h, SLOPE))
                 pixels = F.pixel_unshuffle(4 * x_linear, 2 ** (number + 1))
                 h = self.stems[number](pixels) + F.pixel_shuffle(up, 2)
-            for block in self.stages[number]:
+            for block in self.stages[number].children():
                 h = block(h, conditions[number])
         residual = self.out(F.leaky_relu(h, SLOPE)).float()
         return x_linear + 0.1 * F.pixel_shuffle(residual, 2) + 0.5
@@ -296,7 +292,9 @@ class CompactModel(nn.Module):
         """Fractional scale indices of z (B, N, H/64, W/64)."""
         return self.z_index(F.avg_pool2d(q, 4))
 
-    def synthesise(self, y_hat: Tensor, q: Tensor, condition: Tensor) -> Tensor:
+    def synthesise(
+        self, y_hat: Tensor, q: Tensor, condition: Tensor
+    ) -> Tensor:
         """Image (B, 3, H, W) from symbols plus means."""
         y = y_hat / self.gain(q)
         scaled = y / self.latent_scale.view(-1, 1, 1)
@@ -382,4 +380,3 @@ class CompactModel(nn.Module):
         if self.training:
             return symbols + torch.rand_like(symbols) - 0.5
         return symbols.round()
-

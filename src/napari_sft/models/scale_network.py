@@ -29,8 +29,9 @@ FINE_MAX = 496  # fine units of a coded map: q = fine / 496
 INDEX_BITS = 6  # fraction bits of the index before it is rounded
 HEADROOM = 4.0  # over the largest activation seen in calibration
 LAYERS = (
-    'linear map_slope condition conv1 up1 conv2 up2 conv3 affine out z_index'
-).split()
+    *('linear', 'map_slope', 'condition', 'conv1', 'up1', 'conv2'),
+    *('up2', 'conv3', 'affine', 'out', 'z_index'),
+)
 
 
 class ScaleNetwork(nn.Module):
@@ -216,9 +217,7 @@ class FixedScaleNetwork:
             layers = {
                 name: FixedConv2d.from_state(state, name) for name in LAYERS
             }
-            return cls(
-                layers, int(state['bits_x']), int(state['bits_affine'])
-            )
+            return cls(layers, int(state['bits_x']), int(state['bits_affine']))
         except KeyError as error:
             raise ModelError(
                 f'weights lack the integer tensor {error.args[0]!r}'

@@ -19,7 +19,8 @@ def conv3x3(
     """3x3 convolution that keeps the variance of activations, times gain."""
     conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
     nn.init.kaiming_normal_(conv.weight, a=SLOPE)
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
     return scaled(conv, gain)
 
 

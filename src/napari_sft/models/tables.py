@@ -56,6 +56,4 @@ def tables_from_state(state: dict[str, Tensor]) -> Tables:
             skip=int(state['skip']),
         )
     except KeyError as error:
-        raise ModelError(
-            f'weights lack the table {error.args[0]!r}'
-        ) from None
+        raise ModelError(f'weights lack the table {error.args[0]!r}') from None
