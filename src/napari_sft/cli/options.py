@@ -1,0 +1,32 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        '--model',
+        metavar='M',
+        help='A model by name, or the path of its weights.',
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        '--device', metavar='D', help="'auto', 'cpu', 'cuda' or 'mps'."
+    ),
+]
+ForceOption = Annotated[
+    bool, typer.Option('--force', '-f', help='Overwrite existing files.')
+]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        '--out-dir', metavar='DIR', help='Folder to write into, made if new.'
+    ),
+]

@@ -1,0 +1,62 @@
+"""Tables and numbers as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def print_table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], title: str = ''
+) -> None:
+    """Print a table, its first column to the left and the others right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    # What is piped has no width to keep to.
+    if not console.is_terminal:
+        console = Console(width=200)
+    table = Table(title=title or None, box=box.SIMPLE_HEAD)
+    for number, name in enumerate(head):
+        table.add_column(
+            name,
+            justify='right' if number else 'left',
+            overflow='fold',
+            no_wrap=number > 0,
+        )
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def size_text(count: int) -> str:
+    """A number of bytes, such as 12.3 kB."""
+    for unit, size in (('GB', 10**9), ('MB', 10**6), ('kB', 10**3)):
+        if count >= size:
+            return f'{count / size:.2f} {unit}'
+    return f'{count} B'
+
+
+def statistics_texts(info: dict[str, Any]) -> tuple[str, str, str]:
+    """PSNR, MS-SSIM and largest error of what `napari_sft.info` gives."""
+    statistics = info.get('statistics')
+    if statistics is None:
+        return '-', '-', '-'
+    psnr, similarity = statistics['psnr'], statistics.get('ms_ssim')
+    return (
+        'lossless' if psnr is None else f'{psnr:.2f} dB',
+        '-' if similarity is None else f'{similarity:.4f}',
+        _error_text(statistics['largest_error'], info),
+    )
+
+
+def _error_text(error: float, info: dict[str, Any]) -> str:
+    """In values of the image, or in percent if channels differ in window."""
+    windows = info['windows']
+    if any(window != windows[0] for window in windows):
+        return f'{100 * error:.1f} %'
+    span = error * (windows[0][1] - windows[0][0])
+    return f'{span:.0f}' if 'int' in info['dtype'] else f'{span:.4g}'

@@ -1,0 +1,202 @@
+"""What the codec costs and gives on a folder of pictures, by real files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import napari_sft
+from napari_sft.codec.container import Reader, TileKey
+from napari_sft.codec.errors import ImageError
+from napari_sft.codec.image import denormalise
+from napari_sft.codec.metrics import ms_ssim, psnr
+from napari_sft.codec.model import CodecModel, Symbolised
+from napari_sft.codec.pipeline import (
+    parse_plane,
+    reconstruct_plane,
+    symbol_bits,
+)
+from napari_sft.codec.quality import lambda_of, unpack
+from napari_sft.evaluation_results import (
+    Evaluation,
+    Figures,
+    Level,
+    Rival,
+    mean_figures,
+)
+from napari_sft.image_files import find_pictures
+from napari_sft.models.registry import load_model
+from napari_sft.other_codecs import OtherCodec, RateCurve
+from napari_sft.test1_maps import nonuniform_map
+
+CELL = 16
+
+
+@dataclass
+class Evaluator:
+    """Evaluates a model on a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Pictures, taken in the order of their paths.
+    model, device : str
+        As for `napari_sft.encode`.
+    limit : int, optional
+        Take only the first so many.
+    gray : bool
+        Whether to turn colour pictures to gray.
+    rivals : sequence of OtherCodec
+        Codecs to compare with.
+
+    Raises
+    ------
+    ImageError
+        The folder has no pictures.
+    """
+
+    folder: Path
+    model: str = 'compact'
+    device: str = 'auto'
+    limit: int | None = None
+    gray: bool = False
+    rivals: Sequence[OtherCodec] = ()
+    on_picture: Callable[[str], None] = lambda _: None
+    on_level: Callable[[Level], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise ImageError(f'{self.folder} is no folder')
+        self.paths = find_pictures(self.folder)[: self.limit]
+        if not self.paths:
+            raise ImageError(f'{self.folder} has no pictures')
+        self._curves: dict[tuple[str, str], RateCurve] = {}
+
+    def run(self, levels: int = 11) -> Evaluation:
+        """Encode and decode everything.
+
+        Parameters
+        ----------
+        levels : int
+            Uniform qualities, at least 2, evenly from 0 to 100.
+        """
+        # The first run of a model takes longer than those after it.
+        self._measure(self._read(self.paths[0]), 50.0)
+        results = [
+            self._level(str(n), 100 * n / (levels - 1)) for n in range(levels)
+        ]
+        about = {
+            'folder': str(self.folder),
+            'pictures': len(self.paths),
+            'gray': self.gray,
+            'model': self.model,
+            'weights': load_model(self.model, self.device).weights_hash.hex(),
+            'rivals': {codec.name: codec.settings for codec in self.rivals},
+        }
+        return Evaluation(results, self._level('-1', None), about)
+
+    def _level(self, name: str, quality: float | None) -> Level:
+        images: dict[str, Figures] = {}
+        rivals: dict[str, dict[str, Rival]] = {
+            codec.name: {} for codec in self.rivals
+        }
+        for index, path in enumerate(self.paths):
+            picture = self._read(path)
+            wanted: float | np.ndarray
+            if quality is None:
+                size = (picture.shape[0], picture.shape[1])
+                wanted = nonuniform_map(index, len(self.paths), size)
+            else:
+                wanted = quality
+            figures = self._measure(picture, wanted)
+            images[path.name] = figures
+            for codec in self.rivals:
+                rivals[codec.name][path.name] = self._rival(
+                    codec, path, picture, figures.bpp
+                )
+            self.on_picture(path.name)
+        level = Level(name, quality, mean_figures(images), images, rivals)
+        self.on_level(level)
+        return level
+
+    def _read(self, path: Path) -> np.ndarray:
+        from PIL import Image
+
+        try:
+            with Image.open(path) as picture:
+                gray = self.gray or picture.mode == 'L'
+                return np.asarray(picture.convert('L' if gray else 'RGB'))
+        except OSError as error:
+            raise ImageError(f"can't read {path}: {error}") from error
+
+    def _measure(
+        self, picture: np.ndarray, quality: float | np.ndarray
+    ) -> Figures:
+        uniform = isinstance(quality, float)
+        start = time.perf_counter()
+        data = napari_sft.encode(
+            picture,
+            quality=quality if uniform else 0,
+            quality_map=None if uniform else quality,
+            model=self.model,
+            device=self.device,
+            rgb=picture.ndim == 3,
+            statistics=False,
+            provenance=False,
+        )
+        encoded = time.perf_counter()
+        model = load_model(self.model, self.device)
+        decoded, symbols = decode_with(model, data)
+        done = time.perf_counter()
+        pixels = picture.shape[0] * picture.shape[1]
+        squares = (picture / 255.0 - decoded / 255.0) ** 2
+        squares = squares.reshape(*picture.shape[:2], -1).mean(2)
+        distortion = 255**2 * float((lambda_of(quality) * squares).mean())
+        return Figures(
+            bpp=8 * len(data) / pixels,
+            estimated_bpp=symbol_bits(model, symbols) / pixels,
+            psnr=psnr(picture, decoded, 255),
+            ms_ssim=ms_ssim(picture, decoded, 255),
+            loss=8 * len(data) / pixels + distortion,
+            encode_seconds=encoded - start,
+            decode_seconds=done - encoded,
+        )
+
+    def _rival(
+        self, codec: OtherCodec, path: Path, picture: np.ndarray, bpp: float
+    ) -> Rival:
+        key = codec.name, path.name
+        if key not in self._curves:
+            self._curves[key] = RateCurve(codec, picture)
+        size = bpp * picture.shape[0] * picture.shape[1] / 8
+        value, reached = self._curves[key].psnr_at(size)
+        return {'psnr': value, 'reached': reached}
+
+
+def decode_with(
+    model: CodecModel, data: bytes
+) -> tuple[np.ndarray, Symbolised]:
+    """Decode a file of one plane by a model, installed or not.
+
+    Returns
+    -------
+    picture, symbols
+        The picture in the file's dtype; and the symbols it was made of.
+    """
+    with Reader(data) as reader:
+        header = reader.header
+        packed = reader.map(0)
+        assert packed is not None  # our encoder always writes one
+        height, width = header.size()
+        coded_map = unpack(packed, (-(-height // CELL), -(-width // CELL)))
+        tile = reader.read_tile(*TileKey(0, 0, 0, 0))
+        symbols = parse_plane(model, tile.payload, tile.symbols_crc, coded_map)
+        plane = reconstruct_plane(
+            model, symbols, coded_map, header.layout.plane_shape
+        )
+        picture = denormalise(plane, header.window(0), header.layout.dtype)
+    return picture, symbols
