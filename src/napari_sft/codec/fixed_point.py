@@ -22,11 +22,14 @@ from torch import Tensor, nn
 from napari_sft.codec.errors import ModelError
 
 LIMIT = 2**15 - 1  # of weights and activations
+MAX_BITS = 24  # fraction bits; more would tell zeros apart
 _EXACT = 2**52  # sums stay below, with a bit to spare for the rounding
 
 
 def requantise(sums: Tensor, shift: int) -> Tensor:
     """``floor(sums * 2**-shift + 0.5)``, saturated to 16 bits.
+
+    Halves are rounded up, negative ones too: -1.5 becomes -1.
 
     Parameters
     ----------
@@ -40,10 +43,22 @@ def requantise(sums: Tensor, shift: int) -> Tensor:
 
 
 def fraction_bits(largest: float) -> int:
-    """Most fraction bits with which a magnitude still fits in 16 bits."""
+    """Most fraction bits, 0..24, with which a magnitude fits in 16 bits.
+
+    Raises
+    ------
+    ModelError
+        If the magnitude is not finite.
+    """
     if not math.isfinite(largest):
         raise ModelError('weights hold values that are not finite')
-    return math.floor(math.log2(LIMIT / max(largest, 2.0**-30)))
+    bits = math.floor(math.log2(LIMIT / max(largest, 2.0**-30)))
+    return min(max(bits, 0), MAX_BITS)
+
+
+def weight_bits(conv: nn.Conv2d, scale: float = 1.0) -> int:
+    """Fraction bits that `FixedConv2d.from_float` gives to weights."""
+    return fraction_bits(conv.weight.detach().abs().max().item() * scale)
 
 
 @dataclass(frozen=True)
@@ -75,19 +90,18 @@ class FixedConv2d:
         conv : nn.Conv2d
             Stride 1, zero padding that keeps the size.
         bits_in, bits_out : int
-            Fraction bits of its input and of its output.
+            Fraction bits of its input and of its output; the output has at
+            most `bits_in` plus `weight_bits`, those of the sums.
         scale : float
             What one unit of the input stands for.
 
         Raises
         ------
         ModelError
-            If the sums could be inexact.
+            If the sums could be inexact or have too few fraction bits.
         """
         weight = conv.weight.detach().double().cpu() * scale
-        # more bits than the output needs would be a negative shift
-        bits = fraction_bits(weight.abs().max().item())
-        bits = max(bits, bits_out - bits_in)
+        bits = weight_bits(conv, scale)
         bias = torch.zeros(len(weight), dtype=torch.float64)
         if conv.bias is not None:
             bias = conv.bias.detach().double().cpu()
@@ -105,10 +119,16 @@ class FixedConv2d:
         Raises
         ------
         ModelError
-            If a weight needs more than 16 bits or a sum more than 52.
+            If a weight is no integer of 16 bits, a sum needs more than 52,
+            or the sums have fewer fraction bits than the output.
         """
-        if self.weight.abs().max() > LIMIT or self.shift < 0:
+        for values in (self.weight, self.bias):
+            if not torch.equal(values, values.round()):  # NaN neither
+                raise ModelError('fixed-point weights are not integers')
+        if self.weight.abs().max() > LIMIT:
             raise ModelError('fixed-point weights exceed 16 bits')
+        if self.shift < 0:
+            raise ModelError('fixed-point sums are coarser than their output')
         worst = LIMIT * self.weight.abs().sum((1, 2, 3)) + self.bias.abs()
         if not bool((worst < _EXACT).all()):
             raise ModelError('fixed-point sums exceed 52 bits')

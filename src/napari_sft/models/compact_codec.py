@@ -17,6 +17,7 @@ from napari_sft.codec.model import Symbolised, Symbols
 from napari_sft.codec.rans import Decoder
 from napari_sft.models.compact import CompactConfig, CompactModel
 from napari_sft.models.device import convolution_dtype
+from napari_sft.models.entropy import LEVELS
 from napari_sft.models.scale_network import FINE_MAX, FixedScaleNetwork
 from napari_sft.models.tables import (
     build_tables,
@@ -61,23 +62,35 @@ class CompactCodec:
             raise ModelError(f'{path}: weights of another model than {NAME}')
         self.device = device
         self.dtype = dtype or convolution_dtype(device)
-        self.tables = tables_from_state(groups['tables'])
-        self.scales = FixedScaleNetwork.from_state(groups['scales'])
-        self.network = self._network(path, groups['network'])
+        try:
+            self.tables = tables_from_state(groups.get('tables', {}))
+            self.scales = FixedScaleNetwork.from_state(
+                groups.get('scales', {})
+            )
+            self.network = self._network(groups.get('network', {}))
+        except ModelError as error:
+            raise ModelError(f'{path}: {error}') from None
         levels = torch.from_numpy(
             np.stack([self.tables.low, self.tables.high])
         )
         self._limits = levels.to(device, torch.float32)
 
-    def _network(self, path: Path, state: dict[str, Tensor]) -> CompactModel:
+    def _network(self, state: dict[str, Tensor]) -> CompactModel:
         try:
-            network = CompactModel(CompactConfig(**self.about['config']))
+            config = CompactConfig(**self.about['config'])
+            network = CompactModel(config)
             network.load_state_dict(state)
         except (KeyError, TypeError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise ModelError(
-                f'{path}: weights do not fit the model: {reason}'
+                f'weights do not fit the model: {reason}'
             ) from None
+        channels = config.latent_channels, config.hyper_channels
+        if self.tables.levels != LEVELS or self.scales.channels != channels:
+            raise ModelError(
+                'tables or integer networks of the weights do not fit the '
+                'model'
+            )
         for name, module in network.named_modules():
             full = any(part in name for part in _FULL_PRECISION)
             if isinstance(module, nn.Conv2d) and not full:

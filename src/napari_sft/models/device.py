@@ -29,7 +29,13 @@ def resolve_device(name: str = 'auto') -> torch.device:
             f'device {name!r} is not available here: use one of '
             + ', '.join(['auto', *available])
         )
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f'device {name!r} is no good: {reason}') from None
+    return device
 
 
 def convolution_dtype(device: torch.device) -> torch.dtype:

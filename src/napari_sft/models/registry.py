@@ -10,6 +10,7 @@ from napari_sft.codec.errors import ModelError
 from napari_sft.codec.model import CodecModel
 
 DEFAULT = 'compact'
+MODELS = (DEFAULT,)
 BUNDLED = Path(__file__).parent / 'weights'
 
 
@@ -42,8 +43,9 @@ def weights_path(name: str) -> Path:
         if path.is_file():
             return path
     raise ModelError(
-        f'no weights for model {name!r}: looked in {user_folder()} and in '
-        'the package; `napari-sft models` lists what there is'
+        f'no weights for model {name!r}: neither {user_folder()} nor the '
+        f'package holds {name}.safetensors; put them there, or name another '
+        'model'
     )
 
 
@@ -55,10 +57,13 @@ def load_model(name: str = DEFAULT, device: str = 'auto') -> CodecModel:
     ModelError
         If the model, its weights or the device are not available.
     """
+    from napari_sft.models.device import resolve_device
+
+    place = str(resolve_device(device))
     path = weights_path(name)
     stat = path.stat() if path.is_file() else None
     version = stat and (stat.st_mtime_ns, stat.st_size)
-    return _load(path, device, version)
+    return _load(path, place, version)
 
 
 def model_for(name: str, weights_hash: bytes, device: str) -> CodecModel:
@@ -69,6 +74,11 @@ def model_for(name: str, weights_hash: bytes, device: str) -> CodecModel:
     ModelError
         If other weights are installed, or none.
     """
+    if name not in MODELS:  # it comes from a file: never a path
+        raise ModelError(
+            f'the file needs the model {name!r}, which this version does not '
+            'have: install a newer napari-sft'
+        )
     model = load_model(name, device)
     if model.weights_hash != weights_hash:
         raise ModelError(
@@ -81,7 +91,8 @@ def model_for(name: str, weights_hash: bytes, device: str) -> CodecModel:
 
 @lru_cache(maxsize=4)
 def _load(path: Path, device: str, _version: object) -> CodecModel:
-    from napari_sft.models.compact_codec import CompactCodec
-    from napari_sft.models.device import resolve_device
+    import torch
 
-    return CompactCodec(path, resolve_device(device))
+    from napari_sft.models.compact_codec import CompactCodec
+
+    return CompactCodec(path, torch.device(device))

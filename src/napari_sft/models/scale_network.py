@@ -17,9 +17,11 @@ from torch import Tensor, nn
 
 from napari_sft.codec.errors import ModelError
 from napari_sft.codec.fixed_point import (
+    MAX_BITS,
     FixedConv2d,
     fixed_sft,
     fraction_bits,
+    weight_bits,
 )
 from napari_sft.models.entropy import LEVELS
 from napari_sft.models.sft import SFT, scaled
@@ -28,10 +30,22 @@ CONDITION_CHANNELS = 16
 FINE_MAX = 496  # fine units of a coded map: q = fine / 496
 INDEX_BITS = 6  # fraction bits of the index before it is rounded
 HEADROOM = 4.0  # over the largest activation seen in calibration
-LAYERS = (
-    *('linear', 'map_slope', 'condition', 'conv1', 'up1', 'conv2'),
-    *('up2', 'conv3', 'affine', 'out', 'z_index'),
-)
+INDICES = ('linear', 'map_slope', 'out', 'z_index')  # give indices
+# Where each layer's input comes from (z or the map, or a layer) and what one
+# unit of it stands for. A cell of z sees the sum of 16 cells of the map.
+SOURCES: dict[str, tuple[str | None, float]] = {
+    'linear': (None, 1),
+    'map_slope': (None, 1 / FINE_MAX),
+    'condition': (None, 1 / FINE_MAX),
+    'conv1': (None, 1),
+    'up1': ('conv1', 1),
+    'conv2': ('up1', 1),
+    'up2': ('conv2', 1),
+    'conv3': ('up2', 1),
+    'affine': ('condition', 1),
+    'out': ('conv3', 1),
+    'z_index': (None, 1 / (16 * FINE_MAX)),
+}
 
 
 class ScaleNetwork(nn.Module):
@@ -85,7 +99,7 @@ class ScaleNetwork(nn.Module):
         """Every layer by the name under which it is quantised."""
         named = {
             name: getattr(self, name)
-            for name in LAYERS
+            for name in SOURCES
             if name not in {'affine', 'z_index'}
         }
         return named | {'affine': self.sft.affine}
@@ -98,7 +112,7 @@ class FixedScaleNetwork:
     Attributes
     ----------
     layers : dict
-        A `FixedConv2d` for each name in `LAYERS`.
+        A `FixedConv2d` for each name in `SOURCES`.
     bits_x, bits_affine : int
         Fraction bits of the features before the SFT and of its parameters.
     """
@@ -125,31 +139,28 @@ class FixedScaleNetwork:
         samples : iterable of (z, q)
             Rounded z (B, N, h, w) and maps q (B, 1, 4h, 4w), typical ones.
         """
-        convolutions = network.convolutions()
-        bits = {
-            name: fraction_bits(HEADROOM * largest)
-            for name, largest in _largest(network, samples).items()
-        }
-        bits |= dict.fromkeys(('linear', 'map_slope', 'out'), INDEX_BITS)
-        sources = {
-            'conv1': 0, 'up1': bits['conv1'], 'conv2': bits['up1'],
-            'up2': bits['conv2'], 'conv3': bits['up2'], 'linear': 0,
-            'affine': bits['condition'], 'out': bits['conv3'],
-        }  # fmt: skip
-        layers = {
-            name: FixedConv2d.from_float(
-                convolutions[name], source, bits[name]
-            )
-            for name, source in sources.items()
-        }
-        for name in ('map_slope', 'condition'):
+        convolutions = network.convolutions() | {'z_index': z_index}
+        largest = _largest(network, samples)
+        layers: dict[str, FixedConv2d] = {}
+        bits: dict[str | None, int] = {None: 0}
+        for name, (source, scale) in SOURCES.items():
+            conv = convolutions[name]
+            bits[name] = INDEX_BITS
+            if name not in INDICES:
+                # no finer than the sums are
+                bits[name] = min(
+                    fraction_bits(HEADROOM * largest[name]),
+                    bits[source] + weight_bits(conv, scale),
+                )
             layers[name] = FixedConv2d.from_float(
-                convolutions[name], 0, bits[name], 1 / FINE_MAX
+                conv, bits[source], bits[name], scale
             )
-        layers['z_index'] = FixedConv2d.from_float(
-            z_index, 0, INDEX_BITS, 1 / (16 * FINE_MAX)
-        )
         return cls(layers, bits['conv3'], bits['affine'])
+
+    def __post_init__(self) -> None:
+        for bits in (self.bits_x, self.bits_affine):
+            if not 0 <= bits <= MAX_BITS:
+                raise ModelError(f'{bits} fraction bits are not 0..{MAX_BITS}')
 
     @torch.no_grad()
     def y_indices(
@@ -169,10 +180,29 @@ class FixedScaleNetwork:
         ndarray of uint8, (M, 4h, 4w)
             0..63.
         """
+        index = self.index(_integers(z), _integers(fine[None]))
+        result: NDArray[np.uint8] = index[0].numpy()
+        return result
+
+    @torch.no_grad()
+    def index(self, z: Tensor, fine: Tensor) -> Tensor:
+        """Indices of a batch, which are those of its members.
+
+        Parameters
+        ----------
+        z : Tensor
+            Float64 integers (B, N, h, w), magnitudes below 2**15.
+        fine : Tensor
+            Float64 integers (B, 1, 4h, 4w), 0..496.
+
+        Returns
+        -------
+        Tensor
+            Uint8 (B, M, 4h, 4w), 0..63.
+        """
         run = self.layers
-        z_in, q = _integers(z), _integers(fine[None])
-        condition = run['condition'](q).relu_()
-        x = run['conv1'](z_in).relu_()
+        condition = run['condition'](fine).relu_()
+        x = run['conv1'](z).relu_()
         x = F.pixel_shuffle(run['up1'](x), 2)
         x = run['conv2'](x).relu_()
         x = F.pixel_shuffle(run['up2'](x), 2)
@@ -182,8 +212,8 @@ class FixedScaleNetwork:
             self.bits_x,
             self.bits_affine,
         ).relu_()
-        index = F.pixel_shuffle(run['linear'](z_in), 4)
-        index = index + run['map_slope'](q) + run['out'](x)
+        index = F.pixel_shuffle(run['linear'](z), 4)
+        index = index + run['map_slope'](fine) + run['out'](x)
         return _rounded_index(index)
 
     @torch.no_grad()
@@ -192,7 +222,9 @@ class FixedScaleNetwork:
         height, width = fine.shape
         cells = fine.reshape(height // 4, 4, width // 4, 4)
         sums = cells.sum((1, 3))
-        return _rounded_index(self.layers['z_index'](_integers(sums[None])))
+        index = _rounded_index(self.layers['z_index'](_integers(sums[None])))
+        result: NDArray[np.uint8] = index[0].numpy()
+        return result
 
     def state(self) -> dict[str, Tensor]:
         """Tensors to store."""
@@ -211,28 +243,46 @@ class FixedScaleNetwork:
         Raises
         ------
         ModelError
-            If a tensor is missing or its values could give inexact sums.
+            If a tensor is missing, of a wrong shape, or its values could
+            give inexact sums.
         """
         try:
             layers = {
-                name: FixedConv2d.from_state(state, name) for name in LAYERS
+                name: FixedConv2d.from_state(state, name) for name in SOURCES
             }
-            return cls(layers, int(state['bits_x']), int(state['bits_affine']))
+            network = cls(
+                layers, int(state['bits_x']), int(state['bits_affine'])
+            )
+            network._try_shapes()
         except KeyError as error:
             raise ModelError(
                 f'weights lack the integer tensor {error.args[0]!r}'
             ) from None
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(
+                'weights hold integer tensors of wrong shapes: '
+                + str(error).splitlines()[0]
+            ) from None
+        return network
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of y and of z."""
+        linear = self.layers['linear'].weight
+        return linear.shape[0] // 16, linear.shape[1]
+
+    def _try_shapes(self) -> None:
+        z = torch.zeros(1, self.channels[1], 1, 1, dtype=torch.float64)
+        self.index(z, torch.zeros(1, 1, 4, 4, dtype=torch.float64))
 
 
 def _integers(array: NDArray[np.integer]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array)).double()[None]
 
 
-def _rounded_index(index: Tensor) -> NDArray[np.uint8]:
+def _rounded_index(index: Tensor) -> Tensor:
     rounded = torch.floor(index * 2.0**-INDEX_BITS + 0.5)
-    rounded = rounded.clamp_(0, LEVELS - 1)
-    result: NDArray[np.uint8] = rounded[0].to(torch.uint8).numpy()
-    return result
+    return rounded.clamp_(0, LEVELS - 1).to(torch.uint8)
 
 
 @torch.no_grad()

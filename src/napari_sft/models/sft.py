@@ -49,6 +49,7 @@ class SFT(nn.Module):
         super().__init__()
         self.affine = nn.Conv2d(condition_channels, 2 * channels, 1)
         nn.init.normal_(self.affine.weight, std=0.02)
+        assert self.affine.bias is not None
         nn.init.zeros_(self.affine.bias)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:

@@ -19,7 +19,9 @@ HASH_BYTES = 8
 
 
 def save_weights(
-    path: Path, groups: Mapping[str, Mapping[str, Tensor]], about: Any
+    path: Path,
+    groups: Mapping[str, Mapping[str, Tensor]],
+    about: dict[str, Any],
 ) -> None:
     """Write tensors, whole or not at all.
 
@@ -29,8 +31,13 @@ def save_weights(
         Where to.
     groups : mapping
         Tensors by group and name.
-    about : object
+    about : dict
         What the file's metadata says, anything JSON can hold.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be written.
     """
     tensors = {
         f'{group}/{name}': tensor.detach().cpu().contiguous()
@@ -39,8 +46,14 @@ def save_weights(
     }
     data = save(tensors, {'napari_sft': json.dumps(about)})
     temporary = path.with_suffix('.tmp')
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ModelError(
+            f'{path}: cannot write weights: {error.strerror}'
+        ) from None
 
 
 def load_weights(
@@ -68,10 +81,11 @@ def load_weights(
         tensors = load(data)
         header_size = int.from_bytes(data[:8], 'little')
         header = json.loads(data[8 : 8 + header_size])
-        about = json.loads(header['__metadata__']['napari_sft'])
-    except (SafetensorError, KeyError, ValueError) as error:
+        about = dict(json.loads(header['__metadata__']['napari_sft']))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f'{path}: damaged weights or none of napari-sft: {error}'
+            f'{path}: damaged weights, or none of napari-sft: '
+            f'{type(error).__name__} {error}'
         ) from None
     groups: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
