@@ -1,7 +1,27 @@
-"""`napari-sft-train`: the training package's command line."""
+"""Train, measure and export models for napari-sft.
+
+\b
+Check the whole path, minutes on a laptop's CPU:
+  napari-sft-train run --config training/configs/smoke.yaml --name smoke
+Train the bundled model; stop early with Ctrl-C, and go on:
+  napari-sft-train run --config training/configs/compact.yaml
+  napari-sft-train run --config training/configs/compact.yaml
+      --resume results/compact/snapshots/last.pt
+The same within six hours, the last one with a falling learning rate:
+  napari-sft-train run --config training/configs/compact.yaml
+      --minutes 360 --decay-minutes 60
+Write the weights that code files:
+  napari-sft-train export results/compact/snapshots/best.pt
+      compact.safetensors
+
+A run lies in results/NAME: config.yaml, log.jsonl, logs/ for TensorBoard
+and snapshots/ with last.pt and best.pt, the best by validation.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +30,21 @@ import typer
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help='Train, measure and export models for napari-sft.',
+    rich_markup_mode=None,
+    help=__doc__,
 )
+
+
+@contextmanager
+def errors_on_one_line() -> Iterator[None]:
+    """Show errors of ours and of the system as one line, exit code 1."""
+    from napari_sft.codec.errors import SftError
+
+    try:
+        yield
+    except (SftError, OSError) as error:
+        typer.echo(f'error: {error}', err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command()
@@ -28,24 +61,48 @@ def run(
     decay_steps: Annotated[
         int | None, typer.Option(help='Steps of decay, instead of the file.')
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help='Stop after so many minutes of wall time.'),
+    ] = None,
+    decay_minutes: Annotated[
+        float | None,
+        typer.Option(
+            help='Let the learning rate fall over the last of `--minutes`.'
+        ),
+    ] = None,
 ) -> None:
     """Train a model.
 
-    Example: napari-sft-train run --config training/configs/compact.yaml
+    \b
+    Example:
+      napari-sft-train run --config training/configs/compact.yaml
     """
-    from napari_sft_training.config import load_config
-    from napari_sft_training.loop import Trainer
+    with errors_on_one_line():
+        from napari_sft_training.config import load_config
+        from napari_sft_training.loop import Trainer
 
-    overrides = {'steps': steps, 'decay_steps': decay_steps}
-    settings = load_config(
-        config, **{k: v for k, v in overrides.items() if v is not None}
-    )
-    trainer = Trainer(settings, Path('results') / name, seed)
-    if resume is None:
-        trainer.start()
-    else:
-        trainer.resume(resume)
-    trainer.run()
+        overrides = {
+            'steps': steps,
+            'decay_steps': decay_steps,
+            'minutes': minutes,
+            'decay_minutes': decay_minutes,
+        }
+        settings = load_config(
+            config, **{k: v for k, v in overrides.items() if v is not None}
+        )
+        trainer = Trainer(settings, Path('results') / name, seed)
+        if resume is None:
+            trainer.start()
+        else:
+            trainer.resume(resume)
+        stopped_by = trainer.run()
+    if stopped_by:
+        last = trainer.snapshots / 'last.pt'
+        typer.echo(
+            f'stopped after step {trainer.step}; go on with --resume {last}'
+        )
+        raise typer.Exit(128 + stopped_by)
 
 
 @app.command()
@@ -58,14 +115,17 @@ def export(
 ) -> None:
     """Export averaged weights for the codec.
 
-    Example: napari-sft-train export results/compact/snapshots/last.pt
-    compact.safetensors
+    \b
+    Example:
+      napari-sft-train export results/compact/snapshots/best.pt
+          compact.safetensors
     """
-    from napari_sft_training.config import load_config
-    from napari_sft_training.export import export_checkpoint
+    with errors_on_one_line():
+        from napari_sft_training.config import load_config
+        from napari_sft_training.export import export_checkpoint
 
-    beside = checkpoint.parent.parent / 'config.yaml'
-    export_checkpoint(checkpoint, load_config(config or beside), out)
+        beside = checkpoint.parent.parent / 'config.yaml'
+        export_checkpoint(checkpoint, load_config(config or beside), out)
 
 
 def main() -> None:

@@ -11,6 +11,10 @@ from torch import Tensor
 
 from napari_sft.models.compact import BLOCK, CompactConfig, CompactModel
 from napari_sft.models.compact_codec import export
+from napari_sft_training.checkpoints import (
+    CheckpointError,
+    read_checkpoint,
+)
 from napari_sft_training.config import TrainingConfig
 from napari_sft_training.images import PatchSampler, to_tensor
 
@@ -30,10 +34,22 @@ def export_checkpoint(
         The run's configuration; its pictures calibrate the integers.
     path : Path
         Weights file to write.
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint is missing, damaged or does not fit the
+        configuration.
     """
-    state = torch.load(checkpoint, weights_only=True)
+    state = read_checkpoint(checkpoint)
     model = CompactModel(CompactConfig(**config.model))
-    model.load_state_dict(state['average'])
+    try:
+        model.load_state_dict(state['average'])
+    except RuntimeError:
+        raise CheckpointError(
+            f'{checkpoint}: of a model of other sizes than the '
+            "configuration's `model`"
+        ) from None
     model.eval()
     sampler = PatchSampler(config.picture_sources(), config.patch_size)
     export(

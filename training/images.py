@@ -12,11 +12,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from napari_sft.codec.errors import SftError
+
 SUFFIXES = {'.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp', '.webp'}
 VALIDATION_EVERY = 20
 EMPTY_STD = 2.0  # grey levels; patches below teach nothing
 
 Picture = NDArray[np.uint8]
+Regions = NDArray[np.integer]
+
+
+class DataError(SftError):
+    """Training pictures that are missing or cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,18 @@ class Source:
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """Every picture under a folder, sorted by path."""
+    """Every picture under a folder, sorted by path.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
     found = sorted(
         p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES
     )
     if not found:
-        raise FileNotFoundError(f'no pictures under {folder}')
+        raise DataError(f'{folder}: no pictures in this folder')
     return found
 
 
@@ -53,19 +66,31 @@ def read_picture(path: Path) -> list[Picture]:
 
     Sixteen-bit and float planes are stretched between their 0.1 and 99.9
     percentiles; stacks give their first, middle and last plane.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged or no picture.
     """
-    if path.suffix.lower() in {'.tif', '.tiff'}:
-        array = tifffile.imread(path)
-    else:
-        with Image.open(path) as image:
-            direct = image.mode in {'I', 'F'} or image.mode.startswith('I;')
-            array = np.asarray(image if direct else image.convert('RGB'))
+    try:
+        array = _read_array(path)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f'{path}: cannot be read: {reason}') from None
     if array.ndim >= 3 and array.shape[-1] in (3, 4):
         planes = array[..., :3].reshape(-1, *array.shape[-3:-1], 3)
     else:
         planes = array.reshape(-1, *array.shape[-2:])
     chosen = sorted({0, len(planes) // 2, len(planes) - 1})
     return [_to_rgb8(planes[i]) for i in chosen]
+
+
+def _read_array(path: Path) -> NDArray[np.generic]:
+    if path.suffix.lower() in {'.tif', '.tiff'}:
+        return tifffile.imread(path)
+    with Image.open(path) as image:
+        direct = image.mode in {'I', 'F'} or image.mode.startswith('I;')
+        return np.asarray(image if direct else image.convert('RGB'))
 
 
 def _to_rgb8(plane: NDArray[np.generic]) -> Picture:
@@ -77,6 +102,17 @@ def _to_rgb8(plane: NDArray[np.generic]) -> Picture:
     if plane.ndim == 2:
         plane = np.repeat(plane[..., None], 3, 2)
     return np.ascontiguousarray(plane)
+
+
+def _by_stem(folder: Path | None) -> dict[str, Path]:
+    return {p.stem: p for p in folder.rglob('*.png')} if folder else {}
+
+
+def _read_regions(path: Path | None) -> Regions | None:
+    if path is None:
+        return None
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 def to_tensor(patches: list[Picture]) -> Tensor:
@@ -99,6 +135,11 @@ class PatchSampler:
         Share of patches turned gray.
     validation : bool
         Take every 20th picture, those that training leaves out.
+
+    Raises
+    ------
+    DataError
+        If no picture is left, or regions do not fit their picture.
     """
 
     def __init__(
@@ -110,7 +151,7 @@ class PatchSampler:
     ) -> None:
         self.size = size
         self.gray_share = gray_share
-        self.pictures: list[list[tuple[Picture, Picture | None]]] = []
+        self.pictures: list[list[tuple[Picture, Regions | None]]] = []
         shares = []
         for source in sources:
             loaded = self._load(source, validation)
@@ -118,30 +159,33 @@ class PatchSampler:
                 self.pictures.append(loaded)
                 shares.append(source.share)
         if not shares:
-            raise FileNotFoundError(
-                f'no picture of at least {size}x{size} pixels in '
+            use = 'validation' if validation else 'training'
+            raise DataError(
+                f'no {use} picture of at least {size}x{size} pixels in '
                 + ', '.join(str(s.path) for s in sources)
+                + f'; one of every {VALIDATION_EVERY} is for validation'
             )
         self.shares = np.array(shares) / sum(shares)
 
     def _load(
         self, source: Source, validation: bool
-    ) -> list[tuple[Picture, Picture | None]]:
+    ) -> list[tuple[Picture, Regions | None]]:
         loaded = []
+        masks = _by_stem(source.regions)
         for number, path in enumerate(find_pictures(source.path)):
             if (number % VALIDATION_EVERY == 0) != validation:
                 continue
-            regions = None
-            if source.regions is not None:
-                match = next(source.regions.rglob(f'{path.stem}.png'), None)
-                if match is not None:
-                    with Image.open(match) as image:
-                        regions = np.asarray(image)
-            loaded.extend(
-                (picture, regions)
-                for picture in read_picture(path)
-                if min(picture.shape[:2]) >= self.size
-            )
+            regions = _read_regions(masks.get(path.stem))
+            for picture in read_picture(path):
+                if min(picture.shape[:2]) < self.size:
+                    continue
+                if regions is not None and (
+                    regions.shape != picture.shape[:2]
+                ):
+                    raise DataError(
+                        f'{masks[path.stem]}: its size is not that of {path}'
+                    )
+                loaded.append((picture, regions))
         return loaded
 
     def __len__(self) -> int:
@@ -149,7 +193,7 @@ class PatchSampler:
 
     def sample(
         self, rng: np.random.Generator
-    ) -> tuple[Picture, NDArray[np.integer] | None]:
+    ) -> tuple[Picture, Regions | None]:
         """Draw a patch (size, size, 3) and its region numbers, if known."""
         for _ in range(20):
             source = self.pictures[rng.choice(len(self.shares), p=self.shares)]
@@ -171,8 +215,8 @@ class PatchSampler:
         self,
         rng: np.random.Generator,
         picture: Picture,
-        regions: Picture | None,
-    ) -> tuple[Picture, Picture | None]:
+        regions: Regions | None,
+    ) -> tuple[Picture, Regions | None]:
         height, width = picture.shape[:2]
         size = self.size
         largest = min(height, width)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from napari_sft.models.compact import CompactConfig, CompactModel
+from napari_sft_training.checkpoints import (
+    CheckpointError,
+    read_checkpoint,
+    write_checkpoint,
+)
 from napari_sft_training.config import TrainingConfig
 from napari_sft_training.evaluation import (
     coded_map,
@@ -22,26 +26,27 @@ from napari_sft_training.evaluation import (
     load_kodak,
     mean_loss,
 )
-from napari_sft_training.images import PatchSampler, to_tensor
+from napari_sft_training.images import (
+    PatchSampler,
+    find_pictures,
+    to_tensor,
+)
 from napari_sft_training.initialise import initialise
+from napari_sft_training.journal import Journal
 from napari_sft_training.loss import rate_distortion
 from napari_sft_training.quality_maps import sample_map
+from napari_sft_training.schedule import (
+    learning_rate_factor,
+    learning_rate_of,
+)
+from napari_sft_training.stopping import StopRequest
 
 LEVELS = [level / 10 for level in range(11)]
 QUICK_LEVELS = [0.0, 0.25, 0.5, 0.75, 1.0]
-START_PATCHES = 400
 # Gradients this many times larger than usual are skipped.
 OUTLIER, WARMUP_NORMS = 6.0, 500
-VALIDATION_PATCHES = 48
-
-
-def learning_rate_of(name: str, config: TrainingConfig) -> float:
-    """Peak learning rate of a parameter of the model."""
-    if name in {'log_gain', 'kappa'}:
-        return config.gain_learning_rate
-    if '.linear.' in name:
-        return config.linear_learning_rate
-    return config.learning_rate
+AVERAGE_EVERY = 8  # steps; every one would cost a tenth of the time
+VALIDATION_SIZE = 256
 
 
 class Trainer:
@@ -52,7 +57,7 @@ class Trainer:
     config : TrainingConfig
         What to do.
     folder : Path
-        Where config.yaml, log.jsonl and snapshots/ go.
+        Where config.yaml, log.jsonl, logs/ and snapshots/ go.
     seed : int
         Seed of weights, patches, maps and noise.
     """
@@ -61,10 +66,8 @@ class Trainer:
         self, config: TrainingConfig, folder: Path, seed: int = 0
     ) -> None:
         self.config = config
-        self.folder = folder
-        self.snapshots = folder / 'snapshots'
-        self.snapshots.mkdir(parents=True, exist_ok=True)
-        config.save(folder / 'config.yaml')
+        if config.kodak:  # its absence is told now, not after the last step
+            find_pictures(Path(config.kodak))
         torch.manual_seed(seed)
         self.rng = np.random.default_rng(seed)
         self.sampler = PatchSampler(
@@ -78,7 +81,13 @@ class Trainer:
         self.best = math.inf
         self.skipped = 0
         self.usual_norm = 1.0
+        self.waited = 0.0  # seconds for data, since the last line of the log
+        self.entered: float | None = None
         self.validation = self._validation_patches()
+        self.snapshots = folder / 'snapshots'
+        self.snapshots.mkdir(parents=True, exist_ok=True)
+        config.save(folder / 'config.yaml')
+        self.journal = Journal(folder)
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         groups: dict[float, list[nn.Parameter]] = {}
@@ -92,27 +101,42 @@ class Trainer:
         )
 
     def _validation_patches(self) -> list[Tensor]:
+        size = min(VALIDATION_SIZE, self.config.patch_size)
         sampler = PatchSampler(
-            self.config.picture_sources(), 256, validation=True
+            self.config.picture_sources(), size, validation=True
         )
         rng = np.random.default_rng(0)
-        patches = [sampler.sample(rng)[0] for _ in range(VALIDATION_PATCHES)]
+        count = self.config.validation_patches
+        patches = [sampler.sample(rng)[0] for _ in range(count)]
         return list(to_tensor(patches).split(8))
 
     def start(self) -> None:
         """Give a fresh model its transform-coding start."""
         rng = np.random.default_rng(1)
-        patches = [self.sampler.sample(rng)[0] for _ in range(START_PATCHES)]
+        count = self.config.start_patches
+        patches = [self.sampler.sample(rng)[0] for _ in range(count)]
         initialise(self.model, to_tensor(patches))
         self.average.load_state_dict(self.model.state_dict())
 
     def resume(self, checkpoint: Path) -> None:
-        """Go on exactly where a checkpoint was written."""
-        state = torch.load(checkpoint, weights_only=True)
-        self.model.load_state_dict(state['model'])
-        self.average.load_state_dict(state['average'])
+        """Go on exactly where a checkpoint was written.
+
+        Raises
+        ------
+        CheckpointError
+            If it is missing, damaged or of a model of other sizes.
+        """
+        state = read_checkpoint(checkpoint)
         peaks = [group['peak'] for group in self.optimizer.param_groups]
-        self.optimizer.load_state_dict(state['optimizer'])
+        try:
+            self.model.load_state_dict(state['model'])
+            self.average.load_state_dict(state['average'])
+            self.optimizer.load_state_dict(state['optimizer'])
+        except (RuntimeError, ValueError):
+            raise CheckpointError(
+                f'{checkpoint}: of a model of other sizes than the '
+                "configuration's `model`"
+            ) from None
         for group, peak in zip(
             self.optimizer.param_groups, peaks, strict=True
         ):
@@ -136,9 +160,7 @@ class Trainer:
             'torch_random': torch.get_rng_state(),
         }
         path = self.snapshots / name
-        temporary = path.with_suffix('.tmp')
-        torch.save(state, temporary)
-        os.replace(temporary, path)
+        write_checkpoint(path, state)
         return path
 
     def batch(self) -> tuple[Tensor, Tensor]:
@@ -153,19 +175,22 @@ class Trainer:
             )
         return to_tensor(patches), torch.from_numpy(np.stack(maps)[:, None])
 
-    def learning_rate_factor(self) -> float:
-        """Share of the peak learning rate at the current step."""
-        c = self.config
-        warm = min(1.0, (self.step + 1) / c.warmup_steps)
-        left = max(c.steps - self.step, 0) / max(c.decay_steps, 1)
-        return warm * (0.5 - 0.5 * math.cos(math.pi * min(left, 1.0)))
+    def elapsed_minutes(self) -> float:
+        """Minutes since the loop was entered, 0 outside it."""
+        if self.entered is None:
+            return 0.0
+        return (time.monotonic() - self.entered) / 60
 
     def train_step(self) -> dict[str, float]:
         """One optimiser step; an insane gradient changes nothing."""
-        factor = self.learning_rate_factor()
+        factor = learning_rate_factor(
+            self.config, self.step, self.elapsed_minutes()
+        )
         for group in self.optimizer.param_groups:
             group['lr'] = group['peak'] * factor
+        started = time.monotonic()
         x, q = self.batch()
+        self.waited += time.monotonic() - started
         enabled = self.config.precision == 'bfloat16'
         with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
             output = self.model(
@@ -174,15 +199,19 @@ class Trainer:
         loss = rate_distortion(x, q, output)
         self.optimizer.zero_grad(set_to_none=True)
         loss.total.mean().backward()
-        norm = nn.utils.clip_grad_norm_(
-            self.model.parameters(), self.config.clip_norm
-        )
+        parameters = list(self.model.parameters())
+        norm = nn.utils.get_total_norm([p.grad for p in parameters])
+        if norm > self.config.clip_norm:
+            nn.utils.clip_grads_with_norm_(
+                parameters, self.config.clip_norm, norm
+            )
         if self._is_sane(norm.item()):
             self.optimizer.step()
-            self._update_average()
         else:
             self.skipped += 1
         self.step += 1
+        if self.step % AVERAGE_EVERY == 0:
+            self._update_average()
         return {
             'loss': loss.total.mean().item(),
             'bpp': loss.bpp.mean().item(),
@@ -202,6 +231,7 @@ class Trainer:
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        decay **= AVERAGE_EVERY
         torch._foreach_lerp_(
             list(self.average.parameters()),
             list(self.model.parameters()),
@@ -209,11 +239,8 @@ class Trainer:
         )
 
     def log(self, **figures: Any) -> None:
-        """Append a line to log.jsonl and print it."""
-        line = json.dumps({'step': self.step, **figures})
-        with (self.folder / 'log.jsonl').open('a') as file:
-            file.write(line + '\n')
-        print(line, flush=True)
+        """Note figures of the current step."""
+        self.journal.write(self.step, **figures)
 
     def validate(self) -> float:
         """Loss of the averaged weights on the held-out patches."""
@@ -239,27 +266,64 @@ class Trainer:
             rows=[{k: round(v, 4) for k, v in row.items()} for row in rows],
         )
 
-    def run(self) -> None:
-        """Train to the configured number of steps."""
-        self.model.train()
-        saved = logged = time.monotonic()
-        losses: list[dict[str, float]] = []
-        while self.step < self.config.steps:
-            losses.append(self.train_step())
-            if self.step % self.config.log_steps == 0:
-                now = time.monotonic()
-                mean = {
-                    k: round(sum(x[k] for x in losses) / len(losses), 4)
-                    for k in losses[0]
-                }
-                pace = (now - logged) / len(losses)
-                self.log(**mean, seconds=round(pace, 4), skipped=self.skipped)
-                losses, logged = [], now
-            if self.step % self.config.validation_steps == 0:
+    def run(self) -> int:
+        """Train until the steps or minutes are done, or a signal comes.
+
+        `last.pt` is written in each case.
+
+        Returns
+        -------
+        int
+            Number of the signal (Ctrl-C, SIGTERM) that ended it, else 0.
+        """
+        self.journal.open(self.step)
+        try:
+            with StopRequest() as stop:
+                self._loop(stop)
+                self.save('last.pt')
+            if not stop.signal:
                 self.validate()
-                logged = time.monotonic()
-            if time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
+                self.save('last.pt')  # it knows the best validation
+                self.measure_kodak()
+        finally:
+            self.journal.close()
+        return stop.signal
+
+    def _loop(self, stop: StopRequest) -> None:
+        c = self.config
+        self.model.train()
+        self.entered = saved = logged = time.monotonic()
+        losses: list[dict[str, float]] = []
+        while self.step < c.steps and not stop.signal:
+            if c.minutes and self.elapsed_minutes() >= c.minutes:
+                break
+            losses.append(self.train_step())
+            if self.step % c.log_steps == 0:
+                now = time.monotonic()
+                self._log_training(losses, now - logged)
+                losses, logged = [], now
+            if self.step % c.validation_steps == 0:
+                before = time.monotonic()
+                self.validate()
+                logged += time.monotonic() - before  # not part of the pace
+            if c.snapshot_steps and self.step % c.snapshot_steps == 0:
+                self.save(f'step_{self.step}.pt')
+            if time.monotonic() - saved > 60 * c.checkpoint_minutes:
                 self.save('last.pt')
                 saved = time.monotonic()
-        self.save('last.pt')
-        self.measure_kodak()
+
+    def _log_training(
+        self, losses: list[dict[str, float]], seconds: float
+    ) -> None:
+        count = len(losses)
+        mean = {k: sum(x[k] for x in losses) / count for k in losses[0]}
+        self.log(
+            **{k: round(v, 4) for k, v in mean.items()},
+            seconds=round(seconds / count, 4),
+            pictures_per_second=round(
+                count * self.config.batch_size / seconds, 2
+            ),
+            waiting=round(self.waited / seconds, 4),
+            skipped=self.skipped,
+        )
+        self.waited = 0.0

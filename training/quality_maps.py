@@ -49,21 +49,15 @@ def sample_map(
     return _blobs(rng, size)
 
 
-def random_regions(
-    rng: np.random.Generator, size: int
-) -> NDArray[np.integer]:
+def random_regions(rng: np.random.Generator, size: int) -> NDArray[np.integer]:
     """Cells of a few random points, a stand-in for a segmentation."""
     points = rng.random((rng.integers(2, 8), 2)) * size
     grid = np.mgrid[:size, :size].astype(np.float32)
-    distance = [
-        (grid[0] - y) ** 2 + (grid[1] - x) ** 2 for y, x in points
-    ]
+    distance = [(grid[0] - y) ** 2 + (grid[1] - x) ** 2 for y, x in points]
     return np.argmin(distance, 0)
 
 
-def _per_region(
-    rng: np.random.Generator, regions: NDArray[np.integer]
-) -> Map:
+def _per_region(rng: np.random.Generator, regions: NDArray[np.integer]) -> Map:
     _, numbers = np.unique(regions, return_inverse=True)
     qualities = rng.random(numbers.max() + 1).astype(np.float32)
     return qualities[numbers.reshape(regions.shape)]

@@ -1,0 +1,60 @@
+"""Small pictures and a small model to train on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_sft_training.config import TrainingConfig
+
+TINY_MODEL: dict[str, Any] = {
+    'latent_channels': 32,
+    'hyper_channels': 8,
+    'context_channels': 16,
+    'channels': [8, 8, 16, 16],
+    'encoder_blocks': [1, 1, 1, 1],
+    'decoder_blocks': [1, 1, 1, 1],
+}
+
+
+@pytest.fixture
+def picture_folder(
+    tmp_path: Path, make_picture: Callable[..., np.ndarray]
+) -> Path:
+    """Six pictures of 96x112 pixels; the first one is for validation."""
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    for seed in range(6):
+        picture = np.roll(make_picture(96, 112, seed=seed), 17 * seed, (0, 1))
+        Image.fromarray(picture).save(folder / f'{seed}.png')
+    return folder
+
+
+@pytest.fixture
+def tiny_values(picture_folder: Path) -> dict[str, Any]:
+    """A configuration as a file has it: small model, pictures, run."""
+    return {
+        'sources': [{'path': str(picture_folder)}],
+        'patch_size': 64,
+        'batch_size': 2,
+        'steps': 4,
+        'warmup_steps': 2,
+        'decay_steps': 2,
+        'precision': 'float32',
+        'log_steps': 2,
+        'validation_steps': 100,
+        'start_patches': 40,
+        'validation_patches': 2,
+        'model': TINY_MODEL,
+    }
+
+
+@pytest.fixture
+def tiny_config(tiny_values: dict[str, Any]) -> TrainingConfig:
+    """The same as an object."""
+    return TrainingConfig(**tiny_values)

@@ -1,0 +1,1 @@
+"""Measurements of the codec against others, run by hand."""
