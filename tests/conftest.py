@@ -62,3 +62,44 @@ def make_picture() -> Callable[..., np.ndarray]:
         return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
     return make
+
+
+@pytest.fixture(scope='session')
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with small random weights of `compact`: quick, and awful."""
+    import torch
+
+    from napari_sft.models.compact import CompactConfig, CompactModel
+    from napari_sft.models.compact_codec import export
+
+    config = CompactConfig(
+        latent_channels=32,
+        hyper_channels=16,
+        context_channels=32,
+        channels=(8, 16, 16, 32),
+        encoder_blocks=(1, 1, 1, 1),
+        decoder_blocks=(1, 1, 1, 1),
+    )
+    generator = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = CompactModel(config)
+        torch.nn.init.normal_(model.z_index.bias, 20, 3)
+    samples = [
+        (
+            torch.randn(2, 16, 4, 4, generator=generator).mul(3).round(),
+            torch.rand(2, 1, 16, 16, generator=generator),
+        )
+        for _ in range(3)
+    ]
+    folder = tmp_path_factory.mktemp('weights')
+    path = folder / 'compact.safetensors'
+    export(model, samples, path, {'note': 'random'})
+    return folder
+
+
+@pytest.fixture
+def tiny_model(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let `compact` be the tiny weights; returns their file."""
+    monkeypatch.setenv('NAPARI_SFT_WEIGHTS', str(tiny_weights))
+    return tiny_weights / 'compact.safetensors'

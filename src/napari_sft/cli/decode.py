@@ -68,7 +68,8 @@ def _pairs(
             )
         return [batch.Pair(inputs[0], last)]
     sources = batch.expand(paths, _find)
-    return batch.pairs_into(sources, folder, suffix or '')
+    # What to write depends on the image; .sft stands for that.
+    return batch.pairs_into(sources, folder, suffix or '.sft')
 
 
 def _find(folder: Path) -> list[Path]:
@@ -91,9 +92,8 @@ def _decode_one(
     with napari_sft.open(pair.source, device=device) as image:
         layout = Layout(image.axes, image.shape, image.dtype)
         target = pair.target
-        if not target.suffix:
-            name = f'{target.name}{natural_suffix(layout)}'
-            target = target.with_name(name)
+        if target.suffix == '.sft':
+            target = target.with_suffix(natural_suffix(layout))
         batch.check_target(batch.Pair(pair.source, target), force)
         check_format(target, image.dtype, image.axes)
         data = np.empty(image.shape, image.dtype)

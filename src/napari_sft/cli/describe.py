@@ -110,7 +110,8 @@ def _print_info(row: dict[str, Any]) -> None:
     statistics = row.pop('statistics', None)
     windows = row.pop('windows')
     row['shape'] = ' x '.join(map(str, row['shape']))
-    row['bytes'] = f'{row["bytes"]} ({size_text(row["bytes"])})'
+    if row['bytes'] >= 1000:
+        row['bytes'] = f'{row["bytes"]} ({size_text(row["bytes"])})'
     row['bpp'] = f'{row["bpp"]:.4f}'
     row['ratio'] = f'{row["ratio"]:.1f}'
     row['windows'] = ', '.join(f'{lo:g} to {hi:g}' for lo, hi in windows)
