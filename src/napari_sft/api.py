@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from datetime import datetime, timezone
 from typing import Any, BinaryIO
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 import napari_sft
 from napari_sft.codec.container import Calibration, Provenance
 from napari_sft.codec.encoder import Job, Progress, encode_job
-from napari_sft.codec.errors import SftError
+from napari_sft.codec.errors import SftError, TargetError
 from napari_sft.codec.image import Image, WindowChoice
 from napari_sft.sft_image import SftImage
 
@@ -146,6 +147,8 @@ def imwrite(
     if target_bpp is not None:
         height, width = picture.layout.plane_shape[:2]
         pixels = height * width * picture.layout.plane_count
+        if not 0 < target_bpp < math.inf:
+            raise TargetError(f'target of {target_bpp} bpp is not above 0')
         target_bytes = int(target_bpp * pixels / 8)
     calibration = Calibration(
         tuple(scale), tuple(translate), tuple(units), tuple(labels), name

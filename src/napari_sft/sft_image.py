@@ -12,9 +12,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_sft.codec.container import Calibration, Reader, Statistics, TileKey
-from napari_sft.codec.errors import FormatError, VersionError
+from napari_sft.codec.errors import FormatError, ImageError, VersionError
 from napari_sft.codec.image import denormalise
-from napari_sft.codec.pipeline import parse_plane, reconstruct_plane
+from napari_sft.codec.pipeline import (
+    check_size,
+    parse_plane,
+    reconstruct_plane,
+)
 from napari_sft.codec.quality import CodedMap, unpack
 
 CELL = 16
@@ -110,6 +114,8 @@ class SftImage:
         ------
         FormatError
             If the file is damaged.
+        ImageError
+            If a plane, or what was asked for, is too large.
         ModelError
             If its model or weights are not installed.
         """
@@ -119,15 +125,12 @@ class SftImage:
         index = tuple(region)
         chosen = numbers[index[:count]]
         within = index[count:]
-        planes = [
-            self.read_plane(int(number))[within]
-            for number in np.asarray(chosen).ravel()
-        ]
-        shape = np.shape(chosen)
-        if not planes:
-            empty = np.empty(layout.plane_shape, self.dtype)[within]
-            return np.empty((*shape, *empty.shape), self.dtype)
-        return np.stack(planes).reshape(*shape, *planes[0].shape)
+        blank = np.broadcast_to(np.zeros(1, self.dtype), layout.plane_shape)
+        shape = (*np.shape(chosen), *blank[within].shape)
+        result = _room(shape, self.dtype)
+        for place, number in np.ndenumerate(chosen):
+            result[place] = self.read_plane(int(number))[within]
+        return result
 
     def read_plane(self, number: int) -> NDArray[Any]:
         """Decode one plane, (Y, X) or (Y, X, 3), by its number in C order."""
@@ -193,4 +196,15 @@ class SftImage:
         if packed is None:
             raise FormatError('the file has no quality map')
         height, width = self._size
+        check_size(self._size)
         return unpack(packed, (-(-height // CELL), -(-width // CELL)))
+
+
+def _room(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    try:
+        return np.empty(shape, dtype)
+    except (MemoryError, ValueError):  # numpy's, if the size overflows
+        raise ImageError(
+            f'an array of shape {shape} and {dtype} does not fit in memory: '
+            'read a region of the image'
+        ) from None

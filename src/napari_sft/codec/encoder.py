@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sft.codec.coded_map import MAX_FINE
 from napari_sft.codec.container import (
     Calibration,
     Header,
     Provenance,
-    Statistics,
     TileKey,
     Writer,
 )
@@ -24,11 +25,13 @@ from napari_sft.codec.metrics import ErrorTally, ms_ssim
 from napari_sft.codec.model import CodecModel
 from napari_sft.codec.pipeline import (
     CodedPlane,
+    check_size,
     encode_plane,
+    parse_plane,
     reconstruct_plane,
 )
 from napari_sft.codec.quality import CodedMap, pack, plane_quality
-from napari_sft.codec.rate_control import shift_to_target
+from napari_sft.codec.rate_control import TRIALS, shift_to_target
 
 Progress = Callable[[int, int], None]
 Target = str | os.PathLike[str] | BinaryIO
@@ -111,7 +114,8 @@ def encode_job(
     job : Job
         What to encode.
     progress : callable, optional
-        Called with (done, total) planes; may raise to cancel.
+        Called with (done, total) planes, those of trials for a target size
+        too; may raise to cancel.
 
     Raises
     ------
@@ -120,54 +124,100 @@ def encode_job(
     SftError
         If the image, the map or the target file is unusable.
     """
-    shift = 0
-    if job.target_bytes is not None:
-        shift = _find_shift(job, job.target_bytes)
-    _write(target, job, shift, progress)
+    check_size(job.image.layout.plane_shape)
+    planes = job.image.layout.plane_count
+    if job.target_bytes is None:
+        steps = _Steps(progress, planes)
+        coded: Iterable[CodedPlane] = _encoded(job, 0)
+    else:
+        steps = _Steps(progress, planes * (TRIALS + 1))
+        coded = _fitting(job, job.target_bytes, steps)
+        steps.done = planes * TRIALS
+    _write(target, job, steps.each(coded))
 
 
-def _find_shift(job: Job, target: int) -> int:
+class _Steps:
+    """Counts planes and tells the caller, who may raise to cancel."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self.done = 0
+
+    def each(self, planes: Iterable[CodedPlane]) -> Iterator[CodedPlane]:
+        self._tell()
+        for plane in planes:
+            yield plane
+            self.done += 1
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(self.done, self._total)
+
+
+def _encoded(job: Job, shift: int) -> Iterator[CodedPlane]:
+    for number, coded_map in enumerate(job.maps(shift)):
+        yield encode_plane(job.model, job.plane(number), coded_map)
+
+
+def _fitting(job: Job, target: int, steps: _Steps) -> list[CodedPlane]:
+    """The planes at the highest quality whose file is not above a target.
+
+    Of a stack only the bytes are kept, which are no more than the target.
+    """
+    single = job.image.layout.plane_count == 1
+    fitting: list[CodedPlane] = []
+
     def size_of(shift: int) -> int:
+        nonlocal fitting
+        planes = [
+            plane if single else replace(plane, symbols=None)
+            for plane in steps.each(_encoded(job, shift))
+        ]
         buffer = io.BytesIO()
-        _write(buffer, job, shift, None, dry=True)
-        return buffer.tell()
+        _write(buffer, job, planes, measure=False)
+        size = buffer.tell()
+        if size <= target:
+            fitting = planes
+        return size
 
-    return shift_to_target(size_of, target)
+    fine = [coded_map.fine() for coded_map in job.maps()]
+    lowest = -max(int(cells.max()) for cells in fine)
+    highest = MAX_FINE - min(int(cells.min()) for cells in fine)
+    shift_to_target(size_of, target, lowest, highest)
+    return fitting
 
 
 def _write(
     target: Target,
     job: Job,
-    shift: int,
-    progress: Progress | None,
-    dry: bool = False,
+    planes: Iterable[CodedPlane],
+    measure: bool = True,
 ) -> None:
-    """Write the file; a dry one has statistics of the right size only."""
-    total = job.image.layout.plane_count
-    maps = job.maps(shift)
-    coded_map = next(maps)
-    header = _header(job, coded_map)
-    meter = _Meter(job, dry)
+    """Write the file; unmeasured statistics have the right size only."""
+    planes = iter(planes)
+    first = next(planes)
+    tally = ErrorTally()
+    similarities: list[float | None] = []
     with Writer(
         target,
-        header,
+        _header(job, first.coded_map),
         calibration=job.calibration,
         provenance=job.provenance,
     ) as writer:
-        for number in range(total):
-            if progress is not None:
-                progress(number, total)
-            plane = job.plane(number)
-            coded = encode_plane(job.model, plane, coded_map)
+        for number, coded in enumerate(chain([first], planes)):
             if not job.shared_map:
-                writer.write_map(number, pack(coded_map))
+                writer.write_map(number, pack(coded.coded_map))
             key = TileKey(0, number, 0, 0)
             writer.write_tile(key, coded.payload, coded.symbols_crc)
-            meter.add(number, plane, coded, coded_map)
-            coded_map = next(maps, coded_map)
-        writer.statistics = meter.statistics()
-    if progress is not None:
-        progress(total, total)
+            if job.statistics:
+                original, decoded = _pair(job, number, coded, measure)
+                tally.add(original, decoded, _quality(job, coded.coded_map))
+                if measure:
+                    similarities.append(ms_ssim(original, decoded, 1.0))
+        if job.statistics:
+            writer.statistics = tally.statistics(_mean(similarities))
 
 
 def _header(job: Job, first_map: CodedMap) -> Header:
@@ -182,46 +232,29 @@ def _header(job: Job, first_map: CodedMap) -> Header:
     )
 
 
-class _Meter:
-    """Errors of the encoder's own reconstruction, added up over planes."""
+def _pair(
+    job: Job, number: int, coded: CodedPlane, measure: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A plane and what the file's reader gets, both in 0..1."""
+    shape = job.image.layout.plane_shape
+    if not measure:
+        blank = np.zeros(shape, np.float32)
+        return blank, blank
+    symbols = coded.symbols or parse_plane(
+        job.model, coded.payload, coded.symbols_crc, coded.coded_map
+    )
+    picture = reconstruct_plane(job.model, symbols, coded.coded_map, shape)
+    return job.plane(number), job.decoded(number, picture)
 
-    def __init__(self, job: Job, dry: bool) -> None:
-        self._job = job
-        self._dry = dry
-        self._tally = ErrorTally()
-        self._ms_ssim: list[float | None] = []
 
-    def add(
-        self,
-        number: int,
-        plane: NDArray[np.float32],
-        coded: CodedPlane,
-        coded_map: CodedMap,
-    ) -> None:
-        job = self._job
-        if not job.statistics:
-            return
-        if self._dry:
-            decoded = plane
-            self._ms_ssim.append(1.0 if min(plane.shape[:2]) > 160 else None)
-        else:
-            picture = reconstruct_plane(
-                job.model, coded.symbols, coded_map, plane.shape
-            )
-            decoded = job.decoded(number, picture)
-            self._ms_ssim.append(ms_ssim(plane, decoded, 1.0))
-        size = (plane.shape[0], plane.shape[1])
-        quality = (
-            float(coded_map.quality()[0, 0])
-            if coded_map.uniform
-            else coded_map.pixels(size)
-        )
-        self._tally.add(plane, decoded, quality)
+def _quality(job: Job, coded_map: CodedMap) -> float | NDArray[np.float32]:
+    if coded_map.uniform:
+        return float(coded_map.quality()[0, 0])
+    height, width = job.image.layout.plane_shape[:2]
+    return coded_map.pixels((height, width))
 
-    def statistics(self) -> Statistics | None:
-        if not self._job.statistics:
-            return None
-        values = [v for v in self._ms_ssim if v is not None]
-        complete = len(values) == len(self._ms_ssim)
-        mean = float(np.mean(values)) if complete else None
-        return self._tally.statistics(mean)
+
+def _mean(similarities: list[float | None]) -> float | None:
+    values = [value for value in similarities if value is not None]
+    complete = values and len(values) == len(similarities)
+    return float(np.mean(values)) if complete else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sft.codec.coded_map import CodedMap
-from napari_sft.codec.errors import FormatError, StreamError
+from napari_sft.codec.errors import FormatError, ImageError, StreamError
 from napari_sft.codec.model import CodecModel, Symbolised
 from napari_sft.codec.rans import Encoder, symbols_crc
 
 BLOCK, HYPER_BLOCK = 16, 64
 CELLS = HYPER_BLOCK // BLOCK
+# A plane is coded in one piece, which takes some 200 bytes a pixel; a small
+# file may claim to hold a huge one.
+MAX_PIXELS = 1 << 26
+MAX_PIXELS_VARIABLE = 'NAPARI_SFT_MAX_PIXELS'
 
 Plane = NDArray[np.float32]
 
@@ -30,13 +35,17 @@ class CodedPlane:
         Entropy-coded symbols.
     symbols_crc : int
         CRC-32 of the symbols.
-    symbols : Symbolised
-        The symbols and what synthesis starts from.
+    coded_map : CodedMap
+        Quality of each 16x16 cell.
+    symbols : Symbolised or None
+        The symbols and what synthesis starts from; None where only bytes
+        are kept.
     """
 
     payload: bytes
     symbols_crc: int
-    symbols: Symbolised
+    coded_map: CodedMap
+    symbols: Symbolised | None = None
 
 
 def encode_plane(
@@ -55,17 +64,11 @@ def encode_plane(
     """
     fine = padded_fine(coded_map)
     symbols = model.symbolise(model.analyse(_padded_rgb(plane), fine), fine)
-    return code_symbols(model, symbols)
-
-
-def code_symbols(model: CodecModel, symbols: Symbolised) -> CodedPlane:
-    """Entropy-code the symbols of a plane."""
     encoder = Encoder(model.tables)
     encoder.push(symbols.z, symbols.z_indices)
     encoder.push(symbols.y, symbols.y_indices)
-    return CodedPlane(
-        encoder.finish(), symbols_crc(symbols.z, symbols.y), symbols
-    )
+    crc = symbols_crc(symbols.z, symbols.y)
+    return CodedPlane(encoder.finish(), crc, coded_map, symbols)
 
 
 def parse_plane(
@@ -128,6 +131,31 @@ def symbol_bits(model: CodecModel, symbols: Symbolised) -> float:
         (symbols.y, symbols.y_indices),
     )
     return float(sum(model.tables.bits(s, i).sum() for s, i in pairs))
+
+
+def check_size(shape: tuple[int, ...]) -> None:
+    """Refuse a plane that would take unreasonable memory.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the plane, (Y, X) or (Y, X, 3).
+
+    Raises
+    ------
+    ImageError
+        If the plane, padded to multiples of 64 pixels, has more than 2**26
+        of them, or than the environment variable NAPARI_SFT_MAX_PIXELS says.
+    """
+    given = os.environ.get(MAX_PIXELS_VARIABLE, '')
+    limit = int(given) if given.isdecimal() else MAX_PIXELS
+    height, width = (n + -n % HYPER_BLOCK for n in shape[:2])
+    if height * width > limit:
+        raise ImageError(
+            f'a plane of {shape[0]} x {shape[1]} pixels takes {height * width}'
+            f' with its padding, more than the limit of {limit}: cut it up, '
+            f'or set {MAX_PIXELS_VARIABLE} if there is memory for it'
+        )
 
 
 def padded_fine(coded_map: CodedMap) -> NDArray[np.int32]:

@@ -5,80 +5,113 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from napari_sft.codec.coded_map import MAX_FINE
 from napari_sft.codec.errors import TargetError
 
 TRIALS = 8
 TOLERANCE = 0.01
+_AIM = 1 - 0.4 * TOLERANCE  # of the target: too large cannot be used
 # A size grows elevenfold over the range of qualities: the paper's curve.
 _SLOPE = math.log(11) / MAX_FINE
+_OPEN_TRIALS = 3  # before an end of the range is tried, to have a bracket
+
+Sizes = dict[int, int]  # of the file, by shift
 
 
-def shift_to_target(size_of: Callable[[int], int], target: int) -> int:
+def shift_to_target(
+    size_of: Callable[[int], int],
+    target: int,
+    lowest: int = -MAX_FINE,
+    highest: int = MAX_FINE,
+) -> int:
     """Find the shift whose file is the largest within a target.
 
     Parameters
     ----------
     size_of : callable
-        Size in bytes of the file with the map shifted by so many fine units
-        (-496..496); grows with the shift. Called at most 8 times.
+        Size in bytes of the file with the map shifted by so many fine units;
+        grows with the shift. Called at most 8 times.
     target : int
         Size in bytes that must not be exceeded.
+    lowest, highest : int
+        Shifts beyond which nothing changes; 0 lies between them.
 
     Returns
     -------
     int
-        A shift whose file is no larger than the target: within 1 % of it,
-        or at the end of the scale, or as close as 8 trials come.
+        The largest shift tried whose file is not above the target: within
+        1 % of it, or at the end of the range, or as close as whole shifts or
+        8 trials come.
 
     Raises
     ------
     TargetError
         If even the lowest quality is larger.
     """
-    low, high = -MAX_FINE, MAX_FINE  # below `low` fits, above `high` not
-    size_low: int | None = None
-    size_high: int | None = None
+    sizes: Sizes = {}
     shift = 0
-    for trial in range(TRIALS):
-        size = size_of(shift)
-        if size <= target:
-            low, size_low = shift, size
-            if size >= (1 - TOLERANCE) * target or shift == MAX_FINE:
-                return shift
-        else:
-            high, size_high = shift, size
-            if shift == -MAX_FINE:
-                raise TargetError(
-                    f'target of {target} bytes is too small: the lowest '
-                    f'quality takes {size} bytes'
-                )
-        if size_low is not None and high - low <= 1:
-            return low
-        last = trial == TRIALS - 2 and size_low is None
-        guess = _guess(target, low, size_low, high, size_high)
-        shift = -MAX_FINE if last else guess
-    return low
+    while True:
+        size = sizes[shift] = size_of(shift)
+        if size > target and shift == lowest:
+            raise TargetError(
+                f'target of {target} bytes is too small: the lowest quality '
+                f'takes {size} bytes'
+            )
+        within = (1 - TOLERANCE) * target <= size <= target
+        if within or (size <= target and shift == highest):
+            return shift
+        low = max((s for s in sizes if sizes[s] <= target), default=None)
+        high = min((s for s in sizes if sizes[s] > target), default=None)
+        if low is not None:
+            closed = high is not None and high - low <= 1
+            if closed or len(sizes) == TRIALS:
+                return low
+        shift = _guess(sizes, target, low, high, lowest, highest)
 
 
 def _guess(
+    sizes: Sizes,
     target: int,
-    low: int,
-    size_low: int | None,
-    high: int,
-    size_high: int | None,
+    low: int | None,
+    high: int | None,
+    lowest: int,
+    highest: int,
 ) -> int:
-    """Shift at which the logarithm of the size should meet the target."""
-    # aim a little below: too large cannot be used
-    aim = math.log(target * (1 - 0.4 * TOLERANCE))
-    if size_low is not None and size_high is not None:
-        lower, upper = math.log(size_low), math.log(size_high)
-        share = (aim - lower) / (upper - lower)
-        guess = low + share * (high - low)
-        return min(max(round(guess), low + 1), high - 1)
-    if size_low is not None:
-        step = (aim - math.log(size_low)) / _SLOPE
-        return min(max(low + math.ceil(1.2 * step), low + 1), high)
-    assert size_high is not None
-    step = (aim - math.log(size_high)) / _SLOPE
-    return max(min(high + math.floor(1.2 * step), high - 1), low)
+    """Shift at which the size should meet the target.
+
+    Above `low` and below `high`; None where all sizes so far lie on one side
+    of the target.
+    """
+    aim = math.log(max(target, 1) * _AIM)
+    if low is not None and high is not None:
+        return min(max(round(_inside(sizes, aim)), low + 1), high - 1)
+    if len(sizes) >= _OPEN_TRIALS:
+        return lowest if low is None else highest
+    end = low if high is None else high
+    assert end is not None
+    missing = aim - math.log(max(sizes[end], 1))
+    step = round(missing / _steepness(sizes))
+    if high is None:
+        return min(max(end + step, end + 1), highest)
+    return max(min(end + step, end - 1), lowest)
+
+
+def _steepness(sizes: Sizes) -> float:
+    """Growth of the logarithm of the size from one shift to the next."""
+    if len(sizes) == 1:
+        return _SLOPE / 1.2  # rather too far: the bracket is what matters
+    (a, small), (b, large) = sorted(sizes.items())[:2]
+    slope = math.log(max(large, 1) / max(small, 1)) / (b - a)
+    return max(slope, _SLOPE / 8)
+
+
+def _inside(sizes: Sizes, aim: float) -> float:
+    """Shift of a logarithm of size, by monotone cubics between those known."""
+    from scipy.interpolate import PchipInterpolator
+
+    shifts = np.array(sorted(sizes), float)
+    logs = np.log([max(sizes[int(shift)], 1) for shift in shifts])
+    rising = np.append(True, np.diff(np.maximum.accumulate(logs)) > 0)
+    return float(PchipInterpolator(logs[rising], shifts[rising])(aim))
