@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,13 +116,6 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_without_yaml_the_extra_to_install_is_named(tmp_path, monkeypatch):
     path = write(tmp_path)
-    real = builtins.__import__
-
-    def without_yaml(name, *args, **kwargs):
-        if name == 'yaml':
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, '__import__', without_yaml)
+    monkeypatch.setitem(sys.modules, 'yaml', None)
     with pytest.raises(ConfigError, match=r'napari-sft\[training\]'):
         load_config(path)

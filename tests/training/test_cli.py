@@ -1,0 +1,117 @@
+"""The command line trains, resumes and exports; errors are one line."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner
+
+from napari_sft.models.compact_codec import CompactCodec
+from napari_sft_training.cli import app
+from napari_sft_training.loop import Trainer
+
+
+@pytest.fixture
+def config_path(tiny_values, tmp_path, monkeypatch) -> Path:
+    """The tiny configuration as a file, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        'napari_sft_training.journal.Journal.open', lambda *_: None
+    )
+    path = tmp_path / 'tiny.yaml'
+    path.write_text(yaml.safe_dump(tiny_values))
+    return path
+
+
+def invoke(*args: object):
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+def assert_one_line_error(result, *words: str) -> None:
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith('error: ')
+    for word in words:
+        assert word in line
+
+
+@pytest.mark.parametrize('args', [(), ('run',), ('export',)])
+def test_help_shows_examples(args):
+    result = invoke(*args, '--help')
+    assert result.exit_code == 0
+    assert 'napari-sft-train run --config' in result.output or args == (
+        'export',
+    )
+    assert f'napari-sft-train {args[0] if args else "export"}' in result.output
+
+
+def test_help_loads_nothing_heavy(fresh_python):
+    code = 'import sys, napari_sft_training.cli; print(*sys.modules)'
+    assert not {'torch', 'numpy', 'yaml'} & set(fresh_python(code).split())
+
+
+def test_train_resume_and_export_from_end_to_end(
+    config_path, tmp_path, monkeypatch
+):
+    result = invoke('run', '--config', config_path, '--name', 'try')
+    assert result.exit_code == 0, result.output
+    last = tmp_path / 'results/try/snapshots/last.pt'
+
+    result = invoke(
+        *('run', '--config', config_path, '--name', 'try'),
+        *('--resume', last, '--steps', 6),
+    )
+    assert result.exit_code == 0, result.output
+    assert '"step": 6' in result.output
+    saved = yaml.safe_load((tmp_path / 'results/try/config.yaml').read_text())
+    assert saved['steps'] == 6
+
+    monkeypatch.setattr('napari_sft_training.export.CALIBRATION_BATCHES', 4)
+    weights = tmp_path / 'compact.safetensors'
+    result = invoke('export', last, weights)
+    assert result.exit_code == 0, result.output
+    codec = CompactCodec(weights, torch.device('cpu'))
+    assert codec.about['training']['steps'] == 6
+
+
+def test_an_interrupted_run_tells_how_to_go_on(config_path, monkeypatch):
+    monkeypatch.setattr(Trainer, 'start', lambda self: None)
+    monkeypatch.setattr(Trainer, 'run', lambda self: int(signal.SIGINT))
+    result = invoke('run', '--config', config_path)
+    assert result.exit_code == 130
+    assert '--resume' in result.output
+    assert 'last.pt' in result.output
+
+
+def test_a_wrong_key_is_one_line(config_path):
+    config_path.write_text('stpes: 3')
+    assert_one_line_error(invoke('run', '--config', config_path), 'stpes')
+
+
+def test_missing_files_are_one_line(config_path, tmp_path):
+    result = invoke('run', '--config', 'none.yaml')
+    assert_one_line_error(result, 'none.yaml')
+    result = invoke('run', '--config', config_path, '--resume', 'none.pt')
+    assert_one_line_error(result, 'none.pt')
+    result = invoke('export', 'none.pt', 'out', '--config', config_path)
+    assert_one_line_error(result, 'none.pt')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_folder_without_pictures_is_one_line(
+    config_path, tiny_values, tmp_path
+):
+    tiny_values['sources'] = [{'path': str(tmp_path / 'gone')}]
+    config_path.write_text(yaml.safe_dump(tiny_values))
+    assert_one_line_error(invoke('run', '--config', config_path), 'gone')
+
+
+def test_without_yaml_the_extra_is_one_line(config_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'yaml', None)
+    result = invoke('run', '--config', config_path)
+    assert_one_line_error(result, 'pip install napari-sft[training]')
