@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +12,8 @@ from napari_sft.codec.errors import ModelError
 from napari_sft.codec.model import CodecModel
 
 DEFAULT = 'compact'
-MODELS = (DEFAULT,)
+MODELS = (DEFAULT, 'song2021')
+HASH_BYTES = 8
 BUNDLED = Path(__file__).parent / 'weights'
 
 
@@ -42,10 +45,15 @@ def weights_path(name: str) -> Path:
         path = folder / f'{name}.safetensors'
         if path.is_file():
             return path
+    remedy = 'put them there, or name another model'
+    if name == 'song2021':
+        remedy = (
+            'make them from the published snapshot by `napari-sft models '
+            'import 2M_itrs.pt --name song2021`'
+        )
     raise ModelError(
         f'no weights for model {name!r}: neither {user_folder()} nor the '
-        f'package holds {name}.safetensors; put them there, or name another '
-        'model'
+        f'package holds {name}.safetensors; {remedy}'
     )
 
 
@@ -69,6 +77,8 @@ def load_model(name: str = DEFAULT, device: str = 'auto') -> CodecModel:
 def model_for(name: str, weights_hash: bytes, device: str) -> CodecModel:
     """The model, with the very weights, that a file was made with.
 
+    They may lie under any name; a file knows them by their hash.
+
     Raises
     ------
     ModelError
@@ -79,7 +89,8 @@ def model_for(name: str, weights_hash: bytes, device: str) -> CodecModel:
             f'the file needs the model {name!r}, which this version does not '
             'have: install a newer napari-sft'
         )
-    model = load_model(name, device)
+    path = _same_weights(name, weights_hash)
+    model = load_model(str(path) if path else name, device)
     if model.weights_hash != weights_hash:
         raise ModelError(
             f'the file needs weights {weights_hash.hex()} of {name!r}, here '
@@ -93,6 +104,41 @@ def model_for(name: str, weights_hash: bytes, device: str) -> CodecModel:
 def _load(path: Path, device: str, _version: object) -> CodecModel:
     import torch
 
+    place = torch.device(device)
+    if weights_kind(path) == 'song2021':
+        from napari_sft.models.song2021_codec import Song2021Codec
+
+        return Song2021Codec(path, place)
     from napari_sft.models.compact_codec import CompactCodec
 
-    return CompactCodec(path, torch.device(device))
+    return CompactCodec(path, place)
+
+
+def weights_kind(path: Path) -> str:
+    """Which model a file holds weights of; '' if it does not say."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, 'pt') as file:
+            about = json.loads(file.metadata()['napari_sft'])
+            return str(about['model'])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return ''  # whoever loads it is told why
+
+
+def _same_weights(name: str, weights_hash: bytes) -> Path | None:
+    """Installed weights of a model that have this hash."""
+    for folder in (user_folder(), BUNDLED):
+        for path in sorted(folder.glob('*.safetensors')):
+            stat = path.stat()
+            version = (stat.st_mtime_ns, stat.st_size)
+            if _identity(path, version) == (name, weights_hash):
+                return path
+    return None
+
+
+@lru_cache(maxsize=64)
+def _identity(path: Path, _version: object) -> tuple[str, bytes]:
+    """What a weights file is to the files made with it."""
+    digest = hashlib.sha256(path.read_bytes()).digest()
+    return weights_kind(path), digest[:HASH_BYTES]

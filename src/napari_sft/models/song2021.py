@@ -12,14 +12,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sft.models.song2021_entropy import (
     EntropyBottleneck,
     GaussianConditional,
 )
-from napari_sft.models.song2021_layers import WithCondition, conv, up_conv
+from napari_sft.models.song2021_layers import (
+    WithCondition,
+    conv,
+    resized,
+    up_conv,
+)
 from napari_sft.models.song2021_transforms import (
     F_C,
     G_A,
@@ -107,7 +111,7 @@ class Song2021(nn.Module):
 
     def h_a(self, y: Tensor, q: Tensor) -> Tensor:
         """z (B, N, H/64, W/64) of y and a map of its size or any finer."""
-        q = F.adaptive_avg_pool2d(q, y.shape[2:])
+        q = resized(q, y)
         return self._run('h_a', y, self._conditions(H_A, q, y))
 
     def g_s(self, y_hat: Tensor, z_hat: Tensor) -> Tensor:
@@ -172,7 +176,7 @@ class Song2021(nn.Module):
             for layer_name in stage:
                 layer = self.get_submodule(layer_name)
                 if isinstance(layer, WithCondition):
-                    x = layer(x, condition)  # type: ignore[operator]
+                    x = layer(x, condition)
                 else:
                     x = layer(x)
         return x

@@ -42,7 +42,11 @@ class _EntropyModel(nn.Module):
     as integers, when weights are exported.
     """
 
-    CODER_BUFFERS = ('_offset', '_quantized_cdf', '_cdf_length')
+    CODER_BUFFERS: tuple[str, ...] = (
+        '_offset',
+        '_quantized_cdf',
+        '_cdf_length',
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +63,7 @@ class _EntropyModel(nn.Module):
             if isinstance(stored, Tensor):
                 own = getattr(self, name)
                 setattr(self, name, own.new_empty(stored.shape))
-        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[arg-type]
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _quantise(self, values: Tensor, means: Tensor) -> Tensor:
         """Noise in training, else rounding around means."""

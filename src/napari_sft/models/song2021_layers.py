@@ -6,6 +6,8 @@ Spatially-Adaptive Feature Transform", ICCV 2021, section 3.2 and figure 3.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,11 +27,13 @@ class _Concatenated(WithCondition):
         return super().forward(torch.cat([condition, x], 1))  # type: ignore[misc]
 
 
-class ConcatenatedConv2d(_Concatenated, nn.Conv2d):
+class ConcatenatedConv2d(_Concatenated, nn.Conv2d):  # type: ignore[misc]
     """What stands in for the SFT in the ablation without it."""
 
 
-class ConcatenatedConvTranspose2d(_Concatenated, nn.ConvTranspose2d):
+class ConcatenatedConvTranspose2d(  # type: ignore[misc]
+    _Concatenated, nn.ConvTranspose2d
+):
     """The same of a transposed convolution."""
 
 
@@ -38,7 +42,7 @@ def conv(
     outputs: int,
     kernel: int = 5,
     stride: int = 2,
-    padding_mode: str = 'zeros',
+    padding_mode: Literal['zeros', 'reflect'] = 'zeros',
     layer: type[nn.Conv2d] = nn.Conv2d,
 ) -> nn.Conv2d:
     """Convolution that divides height and width by its stride."""
@@ -67,6 +71,12 @@ def up_conv(
         padding=kernel // 2,
         output_padding=1,
     )
+
+
+def resized(condition: Tensor, like: Tensor) -> Tensor:
+    """Mean of a map, or of features, over the positions of others."""
+    height, width = like.shape[2:]
+    return F.adaptive_avg_pool2d(condition, (height, width))
 
 
 class SFT(WithCondition, nn.Module):
@@ -99,7 +109,7 @@ class SFT(WithCondition, nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         # the sizes differ only without condition networks for each scale
-        condition = F.adaptive_avg_pool2d(condition, x.shape[2:])
+        condition = resized(condition, x)
         hidden = self.mlp_shared(condition)
         return x * (1 + self.mlp_gamma(hidden)) + self.mlp_beta(hidden)
 
