@@ -97,8 +97,10 @@ class Evaluation:
         Raises
         ------
         SftError
-            The curves have nothing in common, or ours is no curve.
+            The curves have nothing in common, or ours is no curve or gray.
         """
+        if self.about.get('gray'):
+            raise SftError('that curve is of pictures in colour')
         paper = paper_curve()
         return bd_rate(
             paper['bpp'],

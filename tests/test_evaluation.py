@@ -1,0 +1,239 @@
+"""Evaluation on a folder: by real files, with the paper's arithmetic."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import napari_sft
+from napari_sft.codec.errors import ImageError, SftError
+from napari_sft.evaluation import Evaluator, decode_with
+from napari_sft.evaluation_results import (
+    Evaluation,
+    Figures,
+    Level,
+    mean_figures,
+    paper_curve,
+)
+from napari_sft.models.registry import load_model
+from napari_sft.other_codecs import (
+    CODECS,
+    OtherCodec,
+    RateCurve,
+    Trial,
+    other_codec,
+)
+from napari_sft.test1_maps import nonuniform_map
+
+
+@pytest.fixture
+def folder(tmp_path, make_picture):
+    for seed in range(2):
+        picture = Image.fromarray(make_picture(70, 90, seed=seed))
+        picture.save(tmp_path / f'{seed}.png')
+    return tmp_path
+
+
+def papers_map(index, count, shape):
+    """As the public code makes it, with torch's own density, in float32."""
+    height, width = shape
+    mean = torch.tensor(
+        [
+            height / 4 + (height / 2) * index / count,
+            width / 4 + (width / 2) * (1 - index / count),
+        ]
+    )
+    variance = torch.tensor(
+        [20000 * (1 - index / count) + 5000, 20000 * index / count + 5000]
+    )
+    density = torch.distributions.MultivariateNormal(mean, variance.diag())
+    rows, columns = torch.meshgrid(
+        torch.arange(height), torch.arange(width), indexing='ij'
+    )
+    kernel = density.log_prob(torch.stack([rows, columns], -1)).exp().numpy()
+    kernel = kernel.astype(np.float64)
+    return kernel * (100 / kernel.max() * (0.4 * index / count + 0.6))
+
+
+@pytest.mark.parametrize('index', [1, 2, 4, 23])
+@pytest.mark.parametrize('shape', [(64, 96), (101, 33)])
+def test_bumps_are_those_of_the_paper(index, shape):
+    np.testing.assert_allclose(
+        nonuniform_map(index, 24, shape),
+        papers_map(index, 24, shape),
+        atol=1e-3,
+    )
+
+
+def test_every_third_map_is_a_ramp_from_left_to_right():
+    np.testing.assert_allclose(
+        nonuniform_map(6, 24, (2, 3)), [[25, 50, 75]] * 2
+    )
+    assert nonuniform_map(0, 24, (5, 7))[:, [0, -1]].tolist() == [[0, 100]] * 5
+
+
+def test_figures_are_those_of_the_real_file(folder, tiny_model):
+    evaluator = Evaluator(folder, limit=1)
+    level = evaluator.run(2).levels[1]
+    picture = np.asarray(Image.open(folder / '0.png'))
+    data = napari_sft.encode(
+        picture, quality=100, statistics=False, provenance=False
+    )
+    error = (napari_sft.decode(data) / 255.0 - picture / 255.0) ** 2
+    figures = level.images['0.png']
+    assert figures.bpp == 8 * len(data) / (70 * 90)
+    assert figures.psnr == pytest.approx(-10 * np.log10(error.mean()))
+    distortion = 255**2 * 1e-3 * np.exp(4.382) * error.mean()
+    assert figures.loss == pytest.approx(figures.bpp + distortion)
+    # What rANS and the container add is little, and never negative.
+    assert 0 < figures.estimated_bpp < figures.bpp
+    assert figures.ms_ssim is None
+    assert figures.encode_seconds > 0 < figures.decode_seconds
+
+
+def test_lambda_of_the_painted_map_weighs_each_pixel(folder, tiny_model):
+    figures = Evaluator(folder).run(2).test1.images['1.png']
+    picture = np.asarray(Image.open(folder / '1.png'))
+    wanted = nonuniform_map(1, 2, (70, 90))
+    data = napari_sft.encode(
+        picture, quality_map=wanted, statistics=False, provenance=False
+    )
+    error = (napari_sft.decode(data) / 255.0 - picture / 255.0) ** 2
+    weight = 1e-3 * np.exp(4.382 * wanted / 100)
+    distortion = 255**2 * (weight[..., None] * error).mean()
+    assert figures.loss == pytest.approx(
+        8 * len(data) / (70 * 90) + distortion, rel=1e-5
+    )
+
+
+def test_levels_pictures_and_progress(folder, tiny_model):
+    seen, names = [], []
+    evaluator = Evaluator(folder, gray=True, rivals=[CODECS['jpeg']])
+    evaluator.on_picture = names.append
+    evaluator.on_level = lambda level: seen.append(level.name)
+    result = evaluator.run(3)
+    assert [level.quality for level in result.levels] == [0, 50, 100]
+    assert seen == ['0', '1', '2', '-1']
+    assert names == ['0.png', '1.png'] * 4
+    assert result.mean_loss == pytest.approx(
+        np.mean([f.loss for x in result.levels for f in x.images.values()])
+    )
+    stored = json.loads(json.dumps(result.as_dict()))
+    assert stored['levels'][2]['images'].keys() == {'0.png', '1.png'}
+    assert stored['test1']['rivals']['jpeg']['0.png']['psnr'] > 0
+    assert stored['gray'] is True
+    assert 'colour' in stored['bd_rate_to_paper']
+
+
+def test_weights_that_are_not_installed_are_evaluated(
+    folder, tiny_weights, monkeypatch, tmp_path
+):
+    monkeypatch.setenv('NAPARI_SFT_WEIGHTS', str(tmp_path))
+    path = tiny_weights / 'compact.safetensors'
+    result = Evaluator(folder, model=str(path), limit=1).run(2)
+    model = load_model(str(path), 'cpu')
+    assert result.about['weights'] == model.weights_hash.hex()
+
+
+def test_decoding_by_a_model_is_decoding(tiny_model, make_picture):
+    picture = make_picture(40, 50, rgb=False)
+    data = napari_sft.encode(picture, quality=30)
+    decoded, _ = decode_with(load_model(device='cpu'), data)
+    np.testing.assert_array_equal(
+        decoded, napari_sft.decode(data, device='cpu')
+    )
+
+
+def test_a_folder_without_pictures_is_one_line(tmp_path):
+    with pytest.raises(ImageError, match='has no pictures'):
+        Evaluator(tmp_path)
+    with pytest.raises(ImageError, match='is no folder'):
+        Evaluator(tmp_path / 'none')
+
+
+def level(bpp, psnr):
+    figures = Figures(bpp, bpp, psnr, None, 1.0, 0.1, 0.1)
+    return Level('0', 0.0, figures, {'a': figures})
+
+
+def test_the_papers_own_curve_has_a_bd_rate_of_zero():
+    paper = paper_curve()
+    pairs = list(zip(paper['bpp'], paper['psnr'], strict=True))
+    same = Evaluation([level(*p) for p in pairs], level(1, 1), {})
+    half = Evaluation([level(b / 2, p) for b, p in pairs], level(1, 1), {})
+    assert same.bd_rate_to_paper() == pytest.approx(0, abs=1e-9)
+    assert half.bd_rate_to_paper() == pytest.approx(-50)
+    assert len(pairs) == 11
+
+
+def test_ms_ssim_is_averaged_over_pictures_that_have_it():
+    def figures(similarity):
+        return Figures(1.0, 1.0, 30.0, similarity, 1.0, 0.1, 0.1)
+
+    mean = mean_figures({'a': figures(0.9), 'b': figures(None)})
+    assert mean.ms_ssim == 0.9
+    assert mean_figures({'b': figures(None)}).ms_ssim is None
+
+
+@pytest.fixture
+def stairs():
+    """A codec of 10 * quality bytes and an error of 100 / quality."""
+    return OtherCodec(
+        'stairs',
+        '',
+        1,
+        100,
+        lambda picture, quality: bytes([quality]) * 10 * quality,
+        lambda data: np.full((4, 4), 100 // data[0], np.uint8),
+    )
+
+
+def test_psnr_at_a_size_lies_between_its_neighbours(stairs):
+    curve = RateCurve(stairs, np.zeros((4, 4), np.uint8))
+    exact, reached = curve.psnr_at(200)
+    assert reached
+    assert exact == pytest.approx(20 * math.log10(255 / 5))
+    between, reached = curve.psnr_at(10 * math.sqrt(10 * 11))
+    low, high = curve.at(10).psnr, curve.at(11).psnr
+    assert reached
+    assert between == pytest.approx((low + high) / 2, abs=0.01)
+
+
+@pytest.mark.parametrize(('size', 'quality'), [(3, 1), (5000, 100)])
+def test_out_of_reach_the_end_of_the_range_counts(stairs, size, quality):
+    curve = RateCurve(stairs, np.zeros((4, 4), np.uint8))
+    assert curve.psnr_at(size) == (curve.at(quality).psnr, False)
+    assert curve.closest(size).quality == quality
+
+
+def test_the_closest_size_may_be_above(stairs):
+    curve = RateCurve(stairs, np.zeros((4, 4), np.uint8))
+    assert curve.closest(204) == Trial(20, 200, curve.at(20).psnr)
+    assert curve.closest(206).size == 210
+
+
+@pytest.mark.parametrize('name', sorted(CODECS))
+@pytest.mark.parametrize('rgb', [True, False])
+def test_other_codecs_get_better_with_size(name, rgb, make_picture):
+    pytest.importorskip('imagecodecs')
+    curve = RateCurve(other_codec(name), make_picture(64, 96, rgb=rgb))
+    codec = curve.codec
+    trials = [
+        curve.at(codec.lowest + (codec.highest - codec.lowest) * n // 4)
+        for n in range(5)
+    ]
+    sizes, values = ([getattr(t, n) for t in trials] for n in ('size', 'psnr'))
+    # At the lowest rates, headers may be all that there is.
+    assert sizes == sorted(sizes)
+    assert values == sorted(values)
+    assert len(set(sizes)) >= 4
+
+
+def test_an_unknown_codec_names_those_that_there_are():
+    with pytest.raises(SftError, match="'heic'.*jpeg, jpeg2000"):
+        other_codec('heic')
