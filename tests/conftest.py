@@ -45,32 +45,37 @@ def fresh_python(tmp_path: Path) -> Callable[[str], str]:
     return run
 
 
-@pytest.fixture
-def make_picture() -> Callable[..., np.ndarray]:
+def picture_of(
+    height: int = 64, width: int = 96, *, rgb: bool = True, seed: int = 0
+) -> np.ndarray:
     """A picture with slopes, edges and grain, like none in any test set."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    slope = 60 + 90 * y / height + 40 * np.sin(x / 9)
+    disc = np.hypot(y - height / 2, x - width / 2) < min(height, width) / 3
+    planes = [slope + shift * disc for shift in (50, -30, 10)]
+    picture = np.stack(planes, axis=-1) if rgb else planes[0]
+    picture = picture + rng.normal(0, 4, picture.shape)
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
-    def make(
-        height: int = 64, width: int = 96, *, rgb: bool = True, seed: int = 0
-    ) -> np.ndarray:
-        rng = np.random.default_rng(seed)
-        y, x = np.mgrid[0:height, 0:width]
-        slope = 60 + 90 * y / height + 40 * np.sin(x / 9)
-        disc = np.hypot(y - height / 2, x - width / 2) < min(height, width) / 3
-        planes = [slope + shift * disc for shift in (50, -30, 10)]
-        picture = np.stack(planes, axis=-1) if rgb else planes[0]
-        picture = picture + rng.normal(0, 4, picture.shape)
-        return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
-    return make
+@pytest.fixture(scope='session')
+def make_picture() -> Callable[..., np.ndarray]:
+    """Makes the picture of `picture_of`."""
+    return picture_of
 
 
 @pytest.fixture(scope='session')
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with small random weights of `compact`: quick, and awful."""
+    """A folder with small weights of `compact`: a plain transform codec.
+
+    Random networks correct the principal components of a few pictures.
+    """
     import torch
 
     from napari_sft.models.compact import CompactConfig, CompactModel
     from napari_sft.models.compact_codec import export
+    from napari_sft_training.initialise import initialise
 
     config = CompactConfig(
         latent_channels=32,
@@ -80,21 +85,21 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         encoder_blocks=(1, 1, 1, 1),
         decoder_blocks=(1, 1, 1, 1),
     )
-    generator = torch.Generator().manual_seed(0)
-    with torch.random.fork_rng():
+    pictures = np.stack(
+        [picture_of(128, 64 + 128 * n, seed=n)[:, -64:] for n in range(24)]
+    )
+    patches = torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255
+    levels = torch.linspace(0, 1, len(patches)).view(-1, 1, 1, 1)
+    q = levels.expand(-1, 1, 8, 4)
+    with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
         model = CompactModel(config)
-        torch.nn.init.normal_(model.z_index.bias, 20, 3)
-    samples = [
-        (
-            torch.randn(2, 16, 4, 4, generator=generator).mul(3).round(),
-            torch.rand(2, 1, 16, 16, generator=generator),
-        )
-        for _ in range(3)
-    ]
+        initialise(model, patches)
+        y = model.analyse(patches, q)
+        z = model.hyper_analyse(y, q, model.condition(q)).round()
     folder = tmp_path_factory.mktemp('weights')
     path = folder / 'compact.safetensors'
-    export(model, samples, path, {'note': 'random'})
+    export(model, [(z, q)], path, {'note': 'untrained'})
     return folder
 
 
