@@ -37,7 +37,7 @@ from napari_sft_training.loss import rate_distortion
 from napari_sft_training.quality_maps import sample_map
 from napari_sft_training.schedule import (
     learning_rate_factor,
-    learning_rate_of,
+    learning_rate_key,
 )
 from napari_sft_training.stopping import StopRequest
 
@@ -90,12 +90,15 @@ class Trainer:
         self.journal = Journal(folder)
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
-        groups: dict[float, list[nn.Parameter]] = {}
+        # by key, not by rate: a run may be resumed with other rates
+        groups: dict[str, list[nn.Parameter]] = {}
         for name, parameter in self.model.named_parameters():
-            rate = learning_rate_of(name, self.config)
-            groups.setdefault(rate, []).append(parameter)
+            groups.setdefault(learning_rate_key(name), []).append(parameter)
         return torch.optim.Adam(
-            [{'params': p, 'peak': rate} for rate, p in groups.items()],
+            [
+                {'params': parameters, 'peak': getattr(self.config, key)}
+                for key, parameters in groups.items()
+            ],
             betas=(0.9, 0.995),
             fused=True,
         )

@@ -7,13 +7,13 @@ import math
 from napari_sft_training.config import TrainingConfig
 
 
-def learning_rate_of(name: str, config: TrainingConfig) -> float:
-    """Peak learning rate of a parameter of the model."""
+def learning_rate_key(name: str) -> str:
+    """Key of the configuration with the peak rate of a parameter."""
     if name in {'log_gain', 'kappa'}:
-        return config.gain_learning_rate
+        return 'gain_learning_rate'
     if '.linear.' in name:
-        return config.linear_learning_rate
-    return config.learning_rate
+        return 'linear_learning_rate'
+    return 'learning_rate'
 
 
 def learning_rate_factor(

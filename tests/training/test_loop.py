@@ -22,7 +22,7 @@ from napari_sft_training.images import DataError
 from napari_sft_training.loop import AVERAGE_EVERY, Trainer
 from napari_sft_training.schedule import (
     learning_rate_factor,
-    learning_rate_of,
+    learning_rate_key,
 )
 
 
@@ -209,16 +209,26 @@ def test_minutes_without_decay_leave_the_rate_alone():
 
 
 def test_linear_paths_and_gains_learn_at_their_own_rates():
-    config = TrainingConfig(
-        learning_rate=1, linear_learning_rate=2, gain_learning_rate=3
-    )
-    rates = {
-        'g_a.stem.weight': 1,
-        'g_a.linear.weight': 2,
-        'log_gain': 3,
-        'kappa': 3,
+    keys = {
+        'g_a.stem.weight': 'learning_rate',
+        'g_a.linear.weight': 'linear_learning_rate',
+        'log_gain': 'gain_learning_rate',
+        'kappa': 'gain_learning_rate',
     }
-    assert {k: learning_rate_of(k, config) for k in rates} == rates
+    assert {name: learning_rate_key(name) for name in keys} == keys
+
+
+def test_a_run_can_be_resumed_with_other_rates(trainer, tiny_values, tmp_path):
+    trainer.train_step()
+    path = trainer.save('last.pt')
+    rates = ('learning_rate', 'linear_learning_rate', 'gain_learning_rate')
+    same = dict.fromkeys(rates, 5e-4)
+    config = TrainingConfig(**{**tiny_values, **same})
+    resumed = Trainer(config, tmp_path / 'resumed')
+    resumed.resume(path)
+    resumed.train_step()
+    groups = resumed.optimizer.param_groups
+    assert [group['lr'] for group in groups] == [5e-4] * 3
 
 
 def test_minutes_stop_a_run_and_save_it(tiny_values, tmp_path):
