@@ -12,10 +12,11 @@ from typer.core import TyperGroup
 import napari_sft
 from napari_sft.cli.decode import decode
 from napari_sft.cli.demo import demo
-from napari_sft.cli.describe import info, models
 from napari_sft.cli.encode import encode
 from napari_sft.cli.evaluate import evaluate
 from napari_sft.cli.failure import one_line, say
+from napari_sft.cli.info import info
+from napari_sft.cli.models import models
 
 
 class _Guarded(TyperGroup):
@@ -50,8 +51,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={'help_option_names': ['-h', '--help']},
 )
-for command in (encode, decode, info, models, evaluate, demo):
+for command in (encode, decode, info, evaluate, demo):
     app.command()(command)
+app.add_typer(models, name='models')
 
 
 def _show_version(wanted: bool) -> None:

@@ -265,7 +265,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     )
 
     print_table(
-        ('file', 'size', 'bpp', 'ratio', 'PSNR', 'MS-SSIM', 'largest error'),
+        ('file', 'size', 'bpp', 'ratio', 'PSNR', 'MS-SSIM', 'max error'),
         [
             (
                 str(row['file']),

@@ -1,9 +1,12 @@
-"""Tables and numbers as text."""
+"""Tables, fields and numbers as text."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
+
+import typer
 
 
 def print_table(
@@ -60,3 +63,27 @@ def _error_text(error: float, info: dict[str, Any]) -> str:
         return f'{100 * error:.1f} %'
     span = error * (windows[0][1] - windows[0][0])
     return f'{span:.0f}' if 'int' in info['dtype'] else f'{span:.4g}'
+
+
+def print_json(value: Any) -> None:
+    """Print plain values as JSON."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_fields(title: str, fields: dict[str, Any]) -> None:
+    """Names and values in two columns, nested ones one level deep."""
+    typer.echo(title)
+    flat: list[tuple[str, Any]] = []
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            flat += [
+                (f'{name}: {key}', part)
+                for key, part in value.items()
+                if part not in ('', None, [])
+            ]
+        else:
+            flat.append((name, value))
+    width = max((len(name) for name, _ in flat), default=0)
+    for name, value in flat:
+        text = ', '.join(map(str, value)) if isinstance(value, list) else value
+        typer.echo(f'  {name:<{width}}  {text}')
