@@ -120,6 +120,7 @@ class SftImage:
             If its model or weights are not installed.
         """
         layout = self._reader.header.layout
+        check_size(layout.plane_shape)
         numbers = np.arange(layout.plane_count).reshape(layout.stack_shape)
         count = len(layout.stack_shape)
         index = tuple(region)
