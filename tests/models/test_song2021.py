@@ -76,8 +76,9 @@ def test_names_and_shapes_are_those_of_the_public_code():
     assert digest.startswith('580ebdc336ac5e2fafd67bf10ca0754c')
 
 
-# Every so-manieth value, made with each layer checked by itself (see
-# test_song2021_layers.py) and equal, bit by bit, to the authors' arithmetic.
+# Every so-manieth value. The layers are checked one by one in
+# test_song2021_layers.py; a transcription of the authors' code, too, gave
+# these numbers.
 REFERENCE = {
     'y': [-2.146065, 1.441862, 0.430760, -0.585343, 0.894000, -3.463857],
     'z': [8.270005, 4.005228, 0.254560, 12.442127, -3.323942, 10.552481],
