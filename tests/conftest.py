@@ -95,6 +95,8 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(0)
         model = CompactModel(config)
         initialise(model, patches)
+        # the last components are so surely 0 that they are not coded
+        model.h_s.map_slope.bias[-8:] -= 40
         y = model.analyse(patches, q)
         z = model.hyper_analyse(y, q, model.condition(q)).round()
     folder = tmp_path_factory.mktemp('weights')

@@ -90,6 +90,7 @@ def test_the_largest_weights_and_activations_are_exact(sign):
     np.testing.assert_array_equal(sums.long(), integer_sums(x, weight, bias))
 
 
+@pytest.mark.filterwarnings('ignore:TF32')
 @pytest.mark.parametrize('threads', [1, 2])
 @pytest.mark.parametrize('onednn', [True, False])
 @pytest.mark.parametrize('layout', ['contiguous_format', 'channels_last'])

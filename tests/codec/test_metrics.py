@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+import pytorch_msssim
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +58,16 @@ def test_ms_ssim_is_1_for_equal_planes_and_falls_with_noise(shape):
     assert value is not None
     assert 0.5 < value < 0.999
     assert ms_ssim(255 * a, 255 * b, 255) == pytest.approx(value)
+
+
+@pytest.mark.parametrize('noise', [0.1, 0.01, 0.0003])
+@pytest.mark.parametrize('data_range', [1.0, 255.0])
+def test_ms_ssim_is_that_of_double_precision(noise, data_range, make_picture):
+    a = make_picture(170, 180) / 255 * data_range
+    b = a + np.random.default_rng(0).normal(0, noise * data_range, a.shape)
+    planes = (torch.from_numpy(p.transpose(2, 0, 1)[None]) for p in (a, b))
+    wanted = float(pytorch_msssim.ms_ssim(*planes, data_range=data_range))
+    assert ms_ssim(a, b, data_range) == pytest.approx(wanted, abs=1e-5)
 
 
 def test_ms_ssim_of_planes_too_small_for_its_five_scales_is_none():

@@ -348,3 +348,31 @@ def test_checksum_is_crc32_of_little_endian_int32(z, y):
 def test_checksum_refuses_what_32_bits_cannot_hold():
     with pytest.raises(SftError, match='32 bits'):
         symbols_crc(np.array([2**31]))
+
+
+@given(tables_and_segments())
+@settings(max_examples=30, deadline=None)
+def test_bits_are_logarithms_of_probabilities_and_0_where_skipped(case):
+    tables, segments = case
+    for symbols, indexes in segments:
+        clamped = tables.clamp(symbols, indexes)
+        bits = tables.bits(symbols, indexes)
+        assert bits.shape == symbols.shape
+        for symbol, level, length in zip(
+            clamped.flat, indexes.flat, bits.flat, strict=True
+        ):
+            row, slot = tables.cdfs[level], symbol - tables.offsets[level]
+            if level < tables.skip:
+                assert length == 0
+            else:
+                count = int(row[slot + 1]) - int(row[slot])
+                assert 2.0**-length == pytest.approx(count / 65536)
+
+
+def test_bits_are_what_the_stream_takes():
+    scales = [0.2, 0.5, 1.0, 3.0, 9.0]
+    tables = gaussian_tables(scales, skip=1)
+    symbols, indexes = gaussian_symbols(tables, scales, 20000)
+    ideal = tables.bits(symbols, indexes).sum() / 8
+    real = len(encode(tables, (symbols, indexes)))
+    assert ideal < real < 1.002 * ideal + 16

@@ -147,11 +147,11 @@ class Tables:
         """
         values = self.clamp(symbols, indexes)
         levels = np.asarray(indexes)
-        slots = values - self.offsets[levels]
-        slots[levels < self.skip] = 0
+        skipped = levels < self.skip
+        slots = np.where(skipped, 0, values - self.offsets[levels])
         counts = self.cdfs[levels, slots + 1] - self.cdfs[levels, slots]
         lengths: NDArray[np.float64] = 16 - np.log2(counts)
-        return np.where(levels < self.skip, 0.0, lengths)
+        return np.where(skipped, 0.0, lengths)
 
     def check_indexes(self, indexes: ArrayLike) -> NDArray[Any]:
         """Return indexes as an integer array, all of which have a table.
