@@ -23,6 +23,8 @@ _POSITIVE = (
     'batch_size',
     'steps',
     'learning_rate',
+    'encoder_learning_rate',
+    'decoder_learning_rate',
     'linear_learning_rate',
     'gain_learning_rate',
     'clip_norm',
@@ -57,9 +59,15 @@ class TrainingConfig:
     minutes, decay_minutes : float
         Wall time of the run, counted from each start, and of the fall of
         the learning rate before its end; 0 for steps alone.
-    learning_rate, linear_learning_rate, gain_learning_rate : float
-        Adam's peak, of networks, of the linear (principal component) paths
-        and of the gains of y.
+    learning_rate, encoder_learning_rate, decoder_learning_rate : float
+        Adam's peak, of the hyper networks and the context, of g_a and g_s.
+    linear_learning_rate, gain_learning_rate : float
+        Of the linear (principal component) paths and of the gains of y. A
+        block's mean is a hundred times its fine detail, so what a small
+        change of a basis vector lets through of it is large.
+    lambda_weight : float
+        Exponent w of ``lambda**-w``, which weights a sample's loss: 0 lets
+        high qualities, whose losses are largest, decide; 0.5 evens out.
     clip_norm : float
         Largest gradient norm.
     ema : float
@@ -97,8 +105,11 @@ class TrainingConfig:
     minutes: float = 0.0
     decay_minutes: float = 0.0
     learning_rate: float = 1e-3
-    linear_learning_rate: float = 1e-4
-    gain_learning_rate: float = 1e-3
+    encoder_learning_rate: float = 4e-4
+    decoder_learning_rate: float = 2e-3
+    linear_learning_rate: float = 5e-6
+    gain_learning_rate: float = 5e-4
+    lambda_weight: float = 0.4
     clip_norm: float = 1.0
     ema: float = 0.9995
     map_shares: list[float] = field(

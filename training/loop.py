@@ -33,7 +33,7 @@ from napari_sft_training.images import (
 )
 from napari_sft_training.initialise import initialise
 from napari_sft_training.journal import Journal
-from napari_sft_training.loss import rate_distortion
+from napari_sft_training.loss import rate_distortion, sample_weight
 from napari_sft_training.quality_maps import sample_map
 from napari_sft_training.schedule import (
     learning_rate_factor,
@@ -99,7 +99,7 @@ class Trainer:
                 {'params': parameters, 'peak': getattr(self.config, key)}
                 for key, parameters in groups.items()
             ],
-            betas=(0.9, 0.995),
+            betas=(0.9, 0.999),
             fused=True,
         )
 
@@ -201,7 +201,8 @@ class Trainer:
             )
         loss = rate_distortion(x, q, output)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.total.mean().backward()
+        weight = sample_weight(q, self.config.lambda_weight)
+        (loss.total * weight).mean().backward()
         parameters = list(self.model.parameters())
         norm = nn.utils.get_total_norm([p.grad for p in parameters])
         if norm > self.config.clip_norm:

@@ -15,6 +15,25 @@ def lambda_of(q: Tensor) -> Tensor:
     return 1e-3 * torch.exp(4.382 * q)
 
 
+def sample_weight(q: Tensor, exponent: float) -> Tensor:
+    """``(lambda / lambda(0.5))**-exponent``, lambda the mean of each map.
+
+    Parameters
+    ----------
+    q : Tensor
+        Quality maps (B, 1, H, W) in 0..1.
+    exponent : float
+        0 for equal weights.
+
+    Returns
+    -------
+    Tensor
+        (B,)
+    """
+    middle = lambda_of(torch.tensor(0.5)).item()
+    return (lambda_of(q).mean((1, 2, 3)) / middle) ** -exponent
+
+
 @dataclass
 class Loss:
     """Loss and its parts, each (B,).

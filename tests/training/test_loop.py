@@ -208,9 +208,11 @@ def test_minutes_without_decay_leave_the_rate_alone():
     assert learning_rate_factor(config, 50, 59.9) == 1
 
 
-def test_linear_paths_and_gains_learn_at_their_own_rates():
+def test_each_kind_of_parameter_learns_at_its_own_rate():
     keys = {
-        'g_a.stem.weight': 'learning_rate',
+        'context.out.weight': 'learning_rate',
+        'g_a.stem.weight': 'encoder_learning_rate',
+        'g_s.out.weight': 'decoder_learning_rate',
         'g_a.linear.weight': 'linear_learning_rate',
         'log_gain': 'gain_learning_rate',
         'kappa': 'gain_learning_rate',
@@ -221,14 +223,14 @@ def test_linear_paths_and_gains_learn_at_their_own_rates():
 def test_a_run_can_be_resumed_with_other_rates(trainer, tiny_values, tmp_path):
     trainer.train_step()
     path = trainer.save('last.pt')
-    rates = ('learning_rate', 'linear_learning_rate', 'gain_learning_rate')
-    same = dict.fromkeys(rates, 5e-4)
+    kinds = ('', 'encoder_', 'decoder_', 'linear_', 'gain_')
+    same = {f'{kind}learning_rate': 5e-4 for kind in kinds}
     config = TrainingConfig(**{**tiny_values, **same})
     resumed = Trainer(config, tmp_path / 'resumed')
     resumed.resume(path)
     resumed.train_step()
     groups = resumed.optimizer.param_groups
-    assert [group['lr'] for group in groups] == [5e-4] * 3
+    assert [group['lr'] for group in groups] == [5e-4] * 5
 
 
 def test_minutes_stop_a_run_and_save_it(tiny_values, tmp_path):

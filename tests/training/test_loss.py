@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_sft.models.compact import CompactOutput
-from napari_sft_training.loss import lambda_of, rate_distortion
+from napari_sft_training.loss import lambda_of, rate_distortion, sample_weight
 
 
 def test_lambda_goes_from_1e_3_by_the_papers_exponent():
@@ -37,3 +37,16 @@ def test_loss_of_each_picture_is_what_a_hand_computes():
     assert loss.bpp.tolist() == pytest.approx([bpp, bpp])
     assert loss.distortion.tolist() == pytest.approx(distortion)
     assert loss.total.tolist() == pytest.approx([bpp + d for d in distortion])
+
+
+def test_sample_weight_evens_out_the_qualities() -> None:
+    q = torch.tensor([0.0, 0.5, 1.0]).view(3, 1, 1, 1).expand(3, 1, 8, 8)
+    flat = sample_weight(q, 0.0)
+    even = sample_weight(q, 0.5)
+    assert flat.tolist() == [1.0, 1.0, 1.0]
+    # losses grow with the root of lambda, from quality to quality
+    assert torch.allclose(
+        even * lambda_of(q[:, 0, 0, 0]).sqrt(),
+        lambda_of(torch.tensor(0.5)).sqrt(),
+    )
+    assert even[1].item() == pytest.approx(1.0)
