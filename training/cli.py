@@ -20,6 +20,7 @@ and snapshots/ with last.pt and best.pt, the best by validation.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,25 @@ def errors_on_one_line() -> Iterator[None]:
     except (SftError, OSError) as error:
         typer.echo(f'error: {error}', err=True)
         raise typer.Exit(1) from None
+
+
+def refuse_used(folder: Path) -> None:
+    """Keep an earlier run from being overwritten.
+
+    Raises
+    ------
+    SftError
+        The folder holds something already.
+    """
+    from napari_sft.codec.errors import SftError
+
+    # Processes that torchrun starts beside the first may come after it.
+    first = os.environ.get('RANK', '0') == '0'
+    if first and folder.exists() and any(folder.iterdir()):
+        raise SftError(
+            f'{folder} holds a run already; give another --name, or go on '
+            f'with --resume {folder / "snapshots" / "last.pt"}'
+        )
 
 
 @app.command()
@@ -91,7 +111,10 @@ def run(
         settings = load_config(
             config, **{k: v for k, v in overrides.items() if v is not None}
         )
-        trainer = Trainer(settings, Path('results') / name, seed)
+        folder = Path('results') / name
+        if resume is None:
+            refuse_used(folder)
+        trainer = Trainer(settings, folder, seed)
         if resume is None:
             trainer.start()
         else:

@@ -88,6 +88,15 @@ def test_an_interrupted_run_tells_how_to_go_on(config_path, monkeypatch):
     assert 'last.pt' in result.output
 
 
+def test_an_earlier_run_is_not_overwritten(config_path):
+    folder = Path('results/earlier')
+    (folder / 'snapshots').mkdir(parents=True)
+    (folder / 'config.yaml').write_text('theirs')
+    result = invoke('run', '--config', config_path, '--name', 'earlier')
+    assert_one_line_error(result, '--name', '--resume', 'last.pt')
+    assert (folder / 'config.yaml').read_text() == 'theirs'
+
+
 def test_a_wrong_key_is_one_line(config_path):
     config_path.write_text('stpes: 3')
     assert_one_line_error(invoke('run', '--config', config_path), 'stpes')
