@@ -95,6 +95,56 @@ def test_no_logarithm_or_exponential_decides_an_index(
     np.testing.assert_array_equal(fixed.z_indices(fine[0]), expected[1])
 
 
+def plain_layer(state, name, x):
+    """A layer as docs/format.md puts it, in numpy's integers."""
+    weight = state[f'{name}.weight'].numpy().astype(np.int64)
+    margin = weight.shape[-1] // 2
+    padded = np.pad(x, [(0, 0), (margin, margin), (margin, margin)])
+    windows = np.lib.stride_tricks.sliding_window_view(
+        padded, weight.shape[2:], (1, 2)
+    )
+    sums = np.einsum('chwij,ocij->ohw', windows, weight)
+    sums += state[f'{name}.bias'].numpy()[:, None, None]
+    return plain_round(sums, int(state[f'{name}.shift']))
+
+
+def plain_round(sums, shift):
+    return np.clip((sums + (1 << shift >> 1)) >> shift, -32767, 32767)
+
+
+def plain_shuffle(x, r):
+    channels, height, width = x.shape
+    x = x.reshape(channels // r**2, r, r, height, width)
+    return x.transpose(0, 3, 1, 4, 2).reshape(-1, r * height, r * width)
+
+
+def test_the_specification_is_all_it_takes(networks, symbols):
+    z, fine = symbols[0][0].astype(np.int64), symbols[1][0]
+    fixed = networks[2]
+    state = fixed.state()
+
+    def run(name, x):
+        return plain_layer(state, name, x)
+
+    c = np.maximum(run('condition', fine[None]), 0)
+    x = plain_shuffle(run('up1', np.maximum(run('conv1', z), 0)), 2)
+    x = plain_shuffle(run('up2', np.maximum(run('conv2', x), 0)), 2)
+    x = run('conv3', x)
+    gamma, beta = np.split(run('affine', c), 2)
+    a, b = int(state['bits_affine']), int(state['bits_x'])
+    x = plain_round(x * (2**a + gamma) + beta * 2**b, a)
+    u = plain_shuffle(run('linear', z), 4) + run('map_slope', fine[None])
+    u = u + run('out', np.maximum(x, 0))
+    np.testing.assert_array_equal(
+        fixed.y_indices(z, fine), np.clip((u + 32) >> 6, 0, 63)
+    )
+    sums = fine.reshape(3, 4, 5, 4).sum((1, 3))
+    u = run('z_index', sums[None])
+    np.testing.assert_array_equal(
+        fixed.z_indices(fine), np.clip((u + 32) >> 6, 0, 63)
+    )
+
+
 def test_integers_follow_the_trained_network(networks):
     network, z_index, fixed = networks
     z, q = make_samples(1, seed=3)[0]
