@@ -6,7 +6,6 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +13,8 @@ import numpy as np
 
 from napari_sft.codec.errors import ImageError, MapError, SftError
 from napari_sft.codec.quality import from_gray, resample
+from napari_sft.picture import Picture
+from napari_sft.tiff_files import read_tiff, write_tiff
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,38 +33,6 @@ _SAVING: dict[str, dict[str, Any]] = {
     'AVIF': {'quality': 95},
 }
 _FILMS = ('GIF', 'WEBP', 'PNG', 'AVIF')
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image as a file held it.
-
-    Attributes
-    ----------
-    data : ndarray
-        Pixels, in the file's dtype.
-    axes : str
-        A letter for each axis; S for RGB samples.
-    scale, units : mapping of axis to value
-        Size of a pixel and its unit, where the file says so.
-    """
-
-    data: np.ndarray
-    axes: str
-    scale: Mapping[str, float] = field(default_factory=dict)
-    units: Mapping[str, str] = field(default_factory=dict)
-
-    def along(self, axes: str) -> dict[str, tuple[Any, ...]]:
-        """Scale and units for `imwrite`, one entry for each of `axes`."""
-        spatial = axes.replace('S', '')
-        result: dict[str, tuple[Any, ...]] = {}
-        if self.scale:
-            result['scale'] = tuple(self.scale.get(a, 1.0) for a in spatial)
-        if self.units:
-            result['units'] = tuple(
-                self.units.get(a, 'pixel') for a in spatial
-            )
-        return result
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -92,8 +61,6 @@ def read_picture(
     """
     try:
         if path.suffix.lower() in TIFF:
-            from napari_sft.tiff_files import read_tiff
-
             return read_tiff(path)
         return _read_with_pillow(path, alpha)
     except SftError:
@@ -193,8 +160,6 @@ def write_picture(
     check_format(path, data.dtype, axes)
     with whole_file(path) as part:
         if path.suffix.lower() in TIFF:
-            from napari_sft.tiff_files import write_tiff
-
             write_tiff(part, data, axes, scale or {}, units or {})
         else:
             from PIL import Image

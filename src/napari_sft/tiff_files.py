@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from napari_sft.codec.errors import ImageError
-from napari_sft.image_files import Picture
+from napari_sft.picture import Picture
 
 _MICRO = '\N{MICRO SIGN}m'
 # As OME-XML spells them.

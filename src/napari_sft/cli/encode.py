@@ -18,7 +18,7 @@ from napari_sft.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from napari_sft.image_files import Picture
+    from napari_sft.picture import Picture
 
 _UNITS = {'': 1, 'b': 1, 'kb': 10**3, 'mb': 10**6, 'kib': 2**10, 'mib': 2**20}
 
