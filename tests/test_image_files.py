@@ -206,7 +206,7 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path, monkeypatch):
         part.write_bytes(b'half')
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr('napari_sft.tiff_files.write_tiff', fail)
+    monkeypatch.setattr('napari_sft.image_files.write_tiff', fail)
     with pytest.raises(SftError, match='No space left'):
         write_picture(target, np.zeros((8, 9), np.uint8), 'YX')
     assert [p.name for p in tmp_path.iterdir()] == ['a.tif']
