@@ -26,6 +26,7 @@ from napari_sft.other_codecs import (
     OtherCodec,
     RateCurve,
     Trial,
+    mean_curve,
     other_codec,
 )
 from napari_sft.test1_maps import nonuniform_map
@@ -128,6 +129,35 @@ def test_levels_pictures_and_progress(folder, tiny_model):
     assert stored['test1']['rivals']['jpeg']['0.png']['psnr'] > 0
     assert stored['gray'] is True
     assert 'colour' in stored['bd_rate_to_paper']
+
+
+def test_codecs_compared_with_leave_their_mean_curves(folder, tiny_model):
+    done = []
+    evaluator = Evaluator(folder, rivals=[CODECS['jpeg']])
+    evaluator.on_curve = done.append
+    stored = json.loads(json.dumps(evaluator.run(2).as_dict()))
+    curve = stored['rival_curves']['jpeg']
+    assert done == ['jpeg']
+    assert curve['quality'][0] == 1
+    assert curve['quality'][-1] == 100
+    trials = [
+        RateCurve(CODECS['jpeg'], np.asarray(Image.open(path))).at(100)
+        for path in sorted(folder.glob('*.png'))
+    ]
+    sizes = [trial.size for trial in trials]
+    assert curve['bpp'][-1] == pytest.approx(8 * np.mean(sizes) / (70 * 90))
+    psnr = np.mean([trial.psnr for trial in trials])
+    assert curve['psnr'][-1] == pytest.approx(psnr)
+    assert curve['ms_ssim'] == [None] * len(curve['quality'])
+
+
+def test_mean_curves_have_ms_ssim_of_pictures_that_are_large_enough(
+    make_picture,
+):
+    curve = mean_curve(CODECS['jpeg'], [make_picture(170, 180)], points=3)
+    assert curve.quality == [1, 50, 100]
+    assert 0 < curve.ms_ssim[0] < curve.ms_ssim[1] < curve.ms_ssim[2] < 1
+    assert curve.bpp == sorted(curve.bpp)
 
 
 def test_weights_that_are_not_installed_are_evaluated(

@@ -30,7 +30,12 @@ from napari_sft.evaluation_results import (
 )
 from napari_sft.image_files import find_pictures
 from napari_sft.models.registry import load_model
-from napari_sft.other_codecs import OtherCodec, RateCurve
+from napari_sft.other_codecs import (
+    MeanCurve,
+    OtherCodec,
+    RateCurve,
+    mean_curve,
+)
 from napari_sft.test1_maps import nonuniform_map
 
 CELL = 16
@@ -67,6 +72,7 @@ class Evaluator:
     rivals: Sequence[OtherCodec] = ()
     on_picture: Callable[[str], None] = lambda _: None
     on_level: Callable[[Level], None] = lambda _: None
+    on_curve: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
@@ -97,7 +103,8 @@ class Evaluator:
             'weights': load_model(self.model, self.device).weights_hash.hex(),
             'rivals': {codec.name: codec.settings for codec in self.rivals},
         }
-        return Evaluation(results, self._level('-1', None), about)
+        test1 = self._level('-1', None)
+        return Evaluation(results, test1, about, self._mean_curves())
 
     def _level(self, name: str, quality: float | None) -> Level:
         images: dict[str, Figures] = {}
@@ -122,6 +129,13 @@ class Evaluator:
         level = Level(name, quality, mean_figures(images), images, rivals)
         self.on_level(level)
         return level
+
+    def _mean_curves(self) -> dict[str, MeanCurve]:
+        curves = {}
+        for codec in self.rivals:
+            curves[codec.name] = mean_curve(codec, map(self._read, self.paths))
+            self.on_curve(codec.name)
+        return curves
 
     def _read(self, path: Path) -> np.ndarray:
         from PIL import Image

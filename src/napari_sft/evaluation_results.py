@@ -11,6 +11,7 @@ from typing import Any
 
 from napari_sft.codec.errors import SftError
 from napari_sft.codec.metrics import bd_rate
+from napari_sft.other_codecs import MeanCurve
 
 Rival = dict[str, float | bool]
 
@@ -80,11 +81,15 @@ class Level:
 
 @dataclass
 class Evaluation:
-    """Figures of a folder: uniform levels, and the paper's maps."""
+    """Figures of a folder: uniform levels, and the paper's maps.
+
+    `rival_curves` are those of the codecs compared with, by name.
+    """
 
     levels: list[Level]
     test1: Level
     about: dict[str, Any]
+    rival_curves: dict[str, MeanCurve] = field(default_factory=dict)
 
     @property
     def mean_loss(self) -> float:
@@ -121,6 +126,10 @@ class Evaluation:
             'bd_rate_to_paper': against_paper,
             'levels': [asdict(level) for level in self.levels],
             'test1': asdict(self.test1),
+            'rival_curves': {
+                name: asdict(curve)
+                for name, curve in self.rival_curves.items()
+            },
         }
 
 

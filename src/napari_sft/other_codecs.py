@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from napari_sft.codec.errors import SftError
-from napari_sft.codec.metrics import psnr
+from napari_sft.codec.metrics import ms_ssim, psnr
 
 Encode = Callable[[np.ndarray, int], bytes]
 Decode = Callable[[bytes], np.ndarray]
@@ -109,6 +109,70 @@ class RateCurve:
             return below.psnr, abs(below.size - size) < 1
         share = math.log(size / below.size) / math.log(above.size / below.size)
         return below.psnr + share * (above.psnr - below.psnr), True
+
+
+@dataclass(frozen=True)
+class MeanCurve:
+    """Means over pictures, a value for each of a codec's qualities.
+
+    Attributes
+    ----------
+    quality : list of int
+        The codec's own, from its lowest to its highest.
+    bpp : list of float
+        Bits per pixel of whole files.
+    psnr : list of float
+        In dB, mean of the pictures' own.
+    ms_ssim : list of float or None
+        None where a picture is too small for it.
+    """
+
+    quality: list[int]
+    bpp: list[float]
+    psnr: list[float]
+    ms_ssim: list[float | None]
+
+
+def mean_curve(
+    codec: OtherCodec, pictures: Iterable[np.ndarray], points: int = 16
+) -> MeanCurve:
+    """Encode and decode pictures at qualities over the codec's whole range.
+
+    Parameters
+    ----------
+    codec : OtherCodec
+        The codec.
+    pictures : iterable of ndarray of uint8, (Y, X) or (Y, X, 3)
+        At least one.
+    points : int
+        Number of qualities, at least 2.
+    """
+    grid = np.linspace(codec.lowest, codec.highest, points)
+    quality = sorted({int(q) for q in np.rint(grid)})
+    measured = np.array([_measure(codec, p, quality) for p in pictures])
+    bpp, values, similar = measured.mean(0).T.tolist()
+    return MeanCurve(
+        quality, bpp, values, [None if math.isnan(s) else s for s in similar]
+    )
+
+
+def _measure(
+    codec: OtherCodec, picture: np.ndarray, quality: Sequence[int]
+) -> list[tuple[float, float, float]]:
+    """Bpp, PSNR and MS-SSIM, NaN if it has none, at each quality."""
+    figures = []
+    for step in quality:
+        data = codec.encode(picture, step)
+        decoded = _like(codec.decode(data), picture)
+        similar = ms_ssim(picture, decoded, 255)
+        figures.append(
+            (
+                8 * len(data) / (picture.shape[0] * picture.shape[1]),
+                psnr(picture, decoded, 255),
+                math.nan if similar is None else similar,
+            )
+        )
+    return figures
 
 
 def other_codec(name: str) -> OtherCodec:

@@ -66,7 +66,9 @@ def evaluate(
     With --compare: each codec's mean PSNR at the very size of each picture's
     file, between its two neighbouring qualities linear in the logarithm of
     the size. "*" marks levels at which it makes no file of that size for
-    some pictures; those count with its smallest (or largest) file.
+    some pictures; those count with its smallest (or largest) file. The JSON
+    also holds each codec's mean curve over its whole range, for
+    `napari-sft-train plot`.
 
     \b
     Examples:
@@ -80,10 +82,12 @@ def evaluate(
     rivals = [other_codec(name.strip()) for name in _names(compare)]
     with progress_bar() as bar:
         evaluator = Evaluator(folder, model, device, limit, gray, rivals)
+        count = len(evaluator.paths)
         task = bar.add_task(
-            'evaluating', total=(levels + 1) * len(evaluator.paths)
+            'evaluating', total=(levels + 1 + len(rivals)) * count
         )
         evaluator.on_picture = lambda _: bar.advance(task)
+        evaluator.on_curve = lambda _: bar.advance(task, count)
         evaluator.on_level = lambda level: typer.echo(_level_line(level))
         result = evaluator.run(levels)
     _print_summary(result)
