@@ -44,7 +44,7 @@ def source_files() -> set[str]:
         for path in (ROOT / folder).rglob('*'):
             inside = path.relative_to(ROOT / folder).as_posix()
             data = inside.startswith(('models/weights/', 'configs/'))
-            wanted = path.suffix in ('.py', '.typed') or data
+            wanted = path.suffix in ('.json', '.py', '.typed') or data
             if wanted and path.is_file() and '__pycache__' not in inside:
                 names.add(f'{package}/{inside}')
     return names | {'napari_sft/napari.yaml'}

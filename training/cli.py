@@ -1,6 +1,8 @@
 """Train, measure and export models for napari-sft.
 
 \b
+Make category masks and a list of pictures of COCO, to train from:
+  napari-sft-train prepare coco /data/coco --split train2017
 Check the whole path, minutes on a laptop's CPU:
   napari-sft-train run --config training/configs/smoke.yaml --name smoke
 Train the bundled model; stop early with Ctrl-C, and go on:
@@ -13,6 +15,8 @@ The same within six hours, the last one with a falling learning rate:
 Write the weights that code files:
   napari-sft-train export results/compact/snapshots/best.pt
       compact.safetensors
+Draw what `napari-sft evaluate FOLDER --json kodak.json` measured:
+  napari-sft-train plot kodak.json --out rd.png --bd-rate
 
 A run lies in results/NAME: config.yaml, log.jsonl, logs/ for TensorBoard
 and snapshots/ with last.pt and best.pt, the best by validation.
@@ -21,12 +25,14 @@ and snapshots/ with last.pt and best.pt, the best by validation.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from napari_sft_training.failure import errors_on_one_line
+from napari_sft_training.plot_cli import plot
+from napari_sft_training.prepare_cli import prepare
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,16 +42,8 @@ app = typer.Typer(
 )
 
 
-@contextmanager
-def errors_on_one_line() -> Iterator[None]:
-    """Show errors of ours and of the system as one line, exit code 1."""
-    from napari_sft.codec.errors import SftError
-
-    try:
-        yield
-    except (SftError, OSError) as error:
-        typer.echo(f'error: {error}', err=True)
-        raise typer.Exit(1) from None
+app.add_typer(prepare, name='prepare')
+app.command()(plot)
 
 
 def refuse_used(folder: Path) -> None:

@@ -1,20 +1,35 @@
-"""Training pictures: folders decoded once into memory, random patches."""
+"""Training pictures: decoded once into memory, random patches."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tifffile
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
-from napari_sft.codec.errors import SftError
+from napari_sft_training.lists import (
+    DataError,
+    find_pictures,
+    find_with_regions,
+)
 
-SUFFIXES = {'.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp', '.webp'}
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    'DataError',
+    'PatchSampler',
+    'Source',
+    'find_pictures',
+    'read_picture',
+    'read_regions',
+    'to_tensor',
+]
+
 VALIDATION_EVERY = 20
 EMPTY_STD = 2.0  # grey levels; patches below teach nothing
 
@@ -22,43 +37,25 @@ Picture = NDArray[np.uint8]
 Regions = NDArray[np.integer]
 
 
-class DataError(SftError):
-    """Training pictures that are missing or cannot be used."""
-
-
 @dataclass(frozen=True)
 class Source:
-    """A folder of pictures and its share of the patches.
+    """A folder or list of pictures and its share of the patches.
 
     Attributes
     ----------
     path : Path
-        Folder, searched recursively.
+        Folder, searched recursively, or CSV file with the column `path` and
+        perhaps `seg_path`, as `napari-sft-train prepare` writes it.
     share : float
         Relative share of training patches.
     regions : Path or None
-        Folder of region numbers (PNG), one of the same stem a picture.
+        Folder of region numbers (PNG), one of the same stem a picture, for
+        pictures without a `seg_path`.
     """
 
     path: Path
     share: float
     regions: Path | None = None
-
-
-def find_pictures(folder: Path) -> list[Path]:
-    """Every picture under a folder, sorted by path.
-
-    Raises
-    ------
-    DataError
-        If there is none.
-    """
-    found = sorted(
-        p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES
-    )
-    if not found:
-        raise DataError(f'{folder}: no pictures in this folder')
-    return found
 
 
 def read_picture(path: Path) -> list[Picture]:
@@ -74,9 +71,9 @@ def read_picture(path: Path) -> list[Picture]:
     """
     try:
         array = _read_array(path)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f'{path}: cannot be read: {reason}') from None
+    # What decoders raise for damaged files differs from one to the next.
+    except Exception as error:
+        raise DataError(f'{path}: cannot be read: {_reason(error)}') from error
     if array.ndim >= 3 and array.shape[-1] in (3, 4):
         planes = array[..., :3].reshape(-1, *array.shape[-3:-1], 3)
     else:
@@ -104,19 +101,33 @@ def _to_rgb8(plane: NDArray[np.generic]) -> Picture:
     return np.ascontiguousarray(plane)
 
 
-def _by_stem(folder: Path | None) -> dict[str, Path]:
-    return {p.stem: p for p in folder.rglob('*.png')} if folder else {}
+def read_regions(path: Path) -> Regions:
+    """Read region numbers (H, W) from a gray or palette PNG.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged or in colour.
+    """
+    try:
+        with Image.open(path) as image:
+            regions = np.asarray(image)
+    except Exception as error:
+        raise DataError(f'{path}: cannot be read: {_reason(error)}') from error
+    if regions.ndim != 2:
+        raise DataError(f'{path}: region numbers must be gray, not in colour')
+    return regions
 
 
-def _read_regions(path: Path | None) -> Regions | None:
-    if path is None:
-        return None
-    with Image.open(path) as image:
-        return np.asarray(image)
+def _reason(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def to_tensor(patches: list[Picture]) -> Tensor:
     """Stack patches (H, W, 3) of 8 bits to (B, 3, H, W) in 0..1."""
+    import torch  # here, so that preparing data needs no torch
+
     stacked = torch.from_numpy(np.stack(patches))
     return stacked.permute(0, 3, 1, 2).float() / 255
 
@@ -171,20 +182,18 @@ class PatchSampler:
         self, source: Source, validation: bool
     ) -> list[tuple[Picture, Regions | None]]:
         loaded = []
-        masks = _by_stem(source.regions)
-        for number, path in enumerate(find_pictures(source.path)):
+        found = find_with_regions(source.path, source.regions)
+        for number, (path, mask) in enumerate(found):
             if (number % VALIDATION_EVERY == 0) != validation:
                 continue
-            regions = _read_regions(masks.get(path.stem))
+            regions = None if mask is None else read_regions(mask)
             for picture in read_picture(path):
                 if min(picture.shape[:2]) < self.size:
                     continue
                 if regions is not None and (
                     regions.shape != picture.shape[:2]
                 ):
-                    raise DataError(
-                        f'{masks[path.stem]}: its size is not that of {path}'
-                    )
+                    raise DataError(f'{mask}: its size is not that of {path}')
                 loaded.append((picture, regions))
         return loaded
 

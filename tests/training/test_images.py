@@ -181,6 +181,72 @@ def test_a_picture_without_regions_gives_none(with_regions):
     assert sampler.sample(np.random.default_rng(0))[1] is None
 
 
+def write_csv(path, *lines: str):
+    path.write_text('\n'.join(lines) + '\n')
+    return path
+
+
+def test_a_list_names_pictures_and_regions_beside_it(with_regions, tmp_path):
+    path = write_csv(
+        tmp_path / 'list.csv',
+        'path,seg_path',
+        'pictures/1.png,regions/1.png',
+        f'{tmp_path}/pictures/0.png,',
+    )
+    assert find_pictures(path) == [
+        tmp_path / 'pictures/1.png',
+        tmp_path / 'pictures/0.png',
+    ]
+    training = PatchSampler([Source(path, 1.0)], 64)
+    assert training.sample(np.random.default_rng(0))[1] is None
+    validation = PatchSampler([Source(path, 1.0)], 64, validation=True)
+    patch, regions = validation.sample(np.random.default_rng(0))
+    assert np.mean(np.abs(patch[..., 0] - regions.astype(int)) < 8) > 0.8
+
+
+def test_a_list_without_regions_takes_those_of_the_folder(
+    with_regions, tmp_path
+):
+    path = write_csv(
+        tmp_path / 'list.csv', 'path', 'pictures/0.png', 'pictures/1.png'
+    )
+    source = Source(path, 1.0, with_regions.regions)
+    regions = PatchSampler([source], 64).sample(np.random.default_rng(0))[1]
+    assert regions.shape == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ('lines', 'words'),
+    [
+        (['name', 'a.png'], "'path'.*name"),
+        (['path'], 'no pictures'),
+        (['path,label', 'a.png,1', ',2'], 'row 3: no path'),
+        (['\0'], 'list.csv'),
+    ],
+)
+def test_a_wrong_list_says_what_is_wrong(tmp_path, lines, words):
+    with pytest.raises(DataError, match=words):
+        find_pictures(write_csv(tmp_path / 'list.csv', *lines))
+
+
+def test_a_missing_list_is_named(tmp_path):
+    with pytest.raises(DataError, match='gone.csv'):
+        find_pictures(tmp_path / 'gone.csv')
+
+
+@pytest.mark.parametrize('content', [b'not a PNG', None])
+def test_regions_that_are_damaged_or_in_colour_are_named(
+    with_regions, content
+):
+    path = with_regions.regions / '1.png'
+    if content is None:
+        Image.new('RGB', (120, 100)).save(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match='1.png'):
+        PatchSampler([with_regions], 64)
+
+
 def test_empty_patches_are_drawn_again(tmp_path):
     picture = np.zeros((64, 640, 3), np.uint8)
     picture[:, :320] = np.random.default_rng(0).integers(0, 256, (64, 320, 3))
