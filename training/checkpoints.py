@@ -46,7 +46,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         If there is none, or the file is no checkpoint of a run.
     """
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location='cpu', weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f'{path}: no such checkpoint') from None
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):

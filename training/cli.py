@@ -9,7 +9,10 @@ Train the bundled model; stop early with Ctrl-C, and go on:
   napari-sft-train run --config training/configs/compact.yaml
   napari-sft-train run --config training/configs/compact.yaml
       --resume results/compact/snapshots/last.pt
-The same within six hours, the last one with a falling learning rate:
+The paper's network, on four GPUs:
+  torchrun --nproc-per-node 4 -m napari_sft_training.cli
+      run --config training/configs/song2021.yaml
+Compact within six hours, the last one with a falling learning rate:
   napari-sft-train run --config training/configs/compact.yaml
       --minutes 360 --decay-minutes 60
 Write the weights that code files:
@@ -18,8 +21,9 @@ Write the weights that code files:
 Draw what `napari-sft evaluate FOLDER --json kodak.json` measured:
   napari-sft-train plot kodak.json --out rd.png --bd-rate
 
-A run lies in results/NAME: config.yaml, log.jsonl, logs/ for TensorBoard
-and snapshots/ with last.pt and best.pt, the best by validation.
+A run lies in results/NAME: config.yaml, log.jsonl, logs/ for TensorBoard,
+snapshots/ with last.pt and best.pt, the best by validation, and outputs/
+with some validation patches: as they are, and at qualities 0, 50 and 100.
 """
 
 from __future__ import annotations
@@ -68,7 +72,10 @@ def refuse_used(folder: Path) -> None:
 @app.command()
 def run(
     config: Annotated[Path, typer.Option(help='YAML file of the run.')],
-    name: Annotated[str, typer.Option(help='Folder in results/.')] = 'compact',
+    name: Annotated[
+        str | None,
+        typer.Option(help="Folder in results/; the model's name if none."),
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(help='Checkpoint to go on from.')
     ] = None,
@@ -98,6 +105,7 @@ def run(
     """
     with errors_on_one_line():
         from napari_sft_training.config import load_config
+        from napari_sft_training.distributed import joined
         from napari_sft_training.loop import Trainer
 
         overrides = {
@@ -109,20 +117,23 @@ def run(
         settings = load_config(
             config, **{k: v for k, v in overrides.items() if v is not None}
         )
-        folder = Path('results') / name
+        folder = Path('results') / (name or settings.model)
         if resume is None:
             refuse_used(folder)
-        trainer = Trainer(settings, folder, seed)
-        if resume is None:
-            trainer.start()
-        else:
-            trainer.resume(resume)
-        stopped_by = trainer.run()
+        with joined() as world:
+            trainer = Trainer(settings, folder, seed, world)
+            if resume is None:
+                trainer.start()
+            else:
+                trainer.resume(resume)
+            stopped_by = trainer.run()
     if stopped_by:
-        last = trainer.snapshots / 'last.pt'
-        typer.echo(
-            f'stopped after step {trainer.step}; go on with --resume {last}'
-        )
+        if world.writes:
+            last = trainer.snapshots / 'last.pt'
+            typer.echo(
+                f'stopped after step {trainer.step}; go on with '
+                f'--resume {last}'
+            )
         raise typer.Exit(128 + stopped_by)
 
 

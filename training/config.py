@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from napari_sft.codec.errors import SftError
+from napari_sft_training.config_checks import (
+    ConfigError,
+    check_map_shares,
+    check_sizes,
+    check_source,
+    typed,
+)
+from napari_sft_training.config_paper import PAPER_DEFAULTS, by_our_names
 from napari_sft_training.images import Source
 
+MODELS = ('compact', 'song2021')
 PATCH_MULTIPLE = 64  # pixels of a hyper-latent
-PRECISIONS = ('bfloat16', 'float32')
-_TYPES = {
-    int: 'a whole number',
-    float: 'a number',
-    str: 'text',
-    list: 'a list',
-    dict: 'a mapping',
+# The hyper-analysis of song2021 mirrors two positions at 1/32.
+SMALLEST_PATCH = {'compact': 64, 'song2021': 128}
+CHOICES = {
+    'model': MODELS,
+    'precision': ('bfloat16', 'float16', 'float32'),
+    'device': ('auto', 'cpu', 'cuda'),
 }
 _POSITIVE = (
     'batch_size',
@@ -27,17 +33,14 @@ _POSITIVE = (
     'decoder_learning_rate',
     'linear_learning_rate',
     'gain_learning_rate',
-    'clip_norm',
+    'aux_learning_rate',
+    'drop_factor',
     'validation_steps',
     'log_steps',
     'start_patches',
     'validation_patches',
 )
-_SHARES = ('ema', 'gray_share')
-
-
-class ConfigError(SftError):
-    """A training configuration that cannot be used."""
+_SHARES = ('ema', 'gray_share', 'zero_share')
 
 
 @dataclass
@@ -52,10 +55,15 @@ class TrainingConfig:
         Folder that is measured, never trained on; '' for none.
     patch_size, batch_size : int
         Height and width of a patch, a multiple of 64 pixels, and patches a
-        step.
+        step, of all processes together.
     steps, warmup_steps, decay_steps : int
         Length of the run; the learning rate rises over the first, stays,
         and falls along a half cosine over the last.
+    drop_steps : int
+        Steps after which, each time, the rates are multiplied by
+        `drop_factor`; 0 for never.
+    drop_factor : float
+        The paper's are 0.1 after 1.4 million.
     minutes, decay_minutes : float
         Wall time of the run, counted from each start, and of the fall of
         the learning rate before its end; 0 for steps alone.
@@ -64,20 +72,31 @@ class TrainingConfig:
     linear_learning_rate, gain_learning_rate : float
         Of the linear (principal component) paths and of the gains of y. A
         block's mean is a hundred times its fine detail, so what a small
-        change of a basis vector lets through of it is large.
+        change of a basis vector lets through of it is large. song2021
+        takes the first one for all its parameters, and for its factorised
+        prior the next one.
+    aux_learning_rate : float
+        Of the auxiliary optimiser.
     lambda_weight : float
         Exponent w of ``lambda**-w``, which weights a sample's loss: 0 lets
         high qualities, whose losses are largest, decide; 0.5 evens out.
     clip_norm : float
-        Largest gradient norm.
+        Largest gradient norm; 0 for any.
     ema : float
-        Decay of the averaged weights.
+        Decay of the averaged weights; 0 for the latest ones.
     map_shares : list of float
         Shares of uniform, region, gradient and blob quality maps.
+    zero_share : float
+        Share of the uniform maps whose quality is 0.
     gray_share : float
         Share of patches turned gray.
     precision : str
-        'bfloat16' or 'float32', of the convolutions.
+        'bfloat16', 'float16' (CUDA alone) or 'float32', of the
+        convolutions.
+    device : str
+        'auto', 'cpu' or 'cuda'.
+    compile : bool
+        Whether torch.compile makes the networks faster; it takes minutes.
     checkpoint_minutes : float
         Time between checkpoints.
     snapshot_steps : int
@@ -86,8 +105,12 @@ class TrainingConfig:
         Steps between validations and between lines of the log.
     start_patches, validation_patches : int
         Patches that give the model its start, and that it is validated on.
-    model : dict
-        Overrides of the model's sizes, those of `CompactConfig`.
+    model : str
+        'compact' or 'song2021'. Older files have a mapping here: compact's
+        sizes.
+    sizes : dict
+        Overrides of the model's sizes, those of `CompactConfig` or
+        `Song2021Config`.
 
     Raises
     ------
@@ -102,6 +125,8 @@ class TrainingConfig:
     steps: int = 150_000
     warmup_steps: int = 200
     decay_steps: int = 20_000
+    drop_steps: int = 0
+    drop_factor: float = 0.1
     minutes: float = 0.0
     decay_minutes: float = 0.0
     learning_rate: float = 1e-3
@@ -109,50 +134,52 @@ class TrainingConfig:
     decoder_learning_rate: float = 2e-3
     linear_learning_rate: float = 5e-6
     gain_learning_rate: float = 5e-4
+    aux_learning_rate: float = 1e-3
     lambda_weight: float = 0.4
     clip_norm: float = 1.0
     ema: float = 0.9995
     map_shares: list[float] = field(
         default_factory=lambda: [0.4, 0.2, 0.2, 0.2]
     )
+    zero_share: float = 0.0
     gray_share: float = 0.05
     precision: str = 'bfloat16'
+    device: str = 'auto'
+    compile: bool = False
     checkpoint_minutes: float = 10.0
     snapshot_steps: int = 0
     validation_steps: int = 1000
     log_steps: int = 50
     start_patches: int = 400
     validation_patches: int = 48
-    model: dict[str, Any] = field(default_factory=dict)
+    model: str = 'compact'
+    sizes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if isinstance(self.model, dict):
+            if self.sizes:
+                raise ConfigError('model is a mapping, yet there are sizes')
+            self.model, self.sizes = 'compact', self.model
         for f in fields(self):
             default = f.default
             if default is MISSING:
                 default = f.default_factory()  # type: ignore[misc]
-            value = getattr(self, f.name)
-            value = _typed(f.name, value, type(default))
+            value = typed(f.name, getattr(self, f.name), type(default))
             setattr(self, f.name, value)
-            if f.name in _POSITIVE and value <= 0:
-                raise ConfigError(f'{f.name} must be above 0, not {value}')
-            if f.name in _SHARES and not 0 <= value <= 1:
-                raise ConfigError(f'{f.name} must be in 0..1, not {value}')
-            if isinstance(value, int | float) and value < 0:
-                raise ConfigError(f'{f.name} must not be under 0')
-        if self.patch_size % PATCH_MULTIPLE or not self.patch_size:
-            raise ConfigError(
-                f'patch_size must be a multiple of {PATCH_MULTIPLE}, not '
-                f'{self.patch_size}'
-            )
-        if self.precision not in PRECISIONS:
-            raise ConfigError(
-                f'precision must be one of {", ".join(PRECISIONS)}, not '
-                f'{self.precision!r}'
-            )
+            _check_range(f.name, value)
+        self._check_patch_size()
         for number, source in enumerate(self.sources):
-            _check_source(number, source)
-        _check_map_shares(self.map_shares)
-        _check_model(self.model)
+            check_source(number, source)
+        check_map_shares(self.map_shares)
+        check_sizes(self.model, self.sizes)
+
+    def _check_patch_size(self) -> None:
+        smallest = SMALLEST_PATCH[self.model]
+        if self.patch_size % PATCH_MULTIPLE or self.patch_size < smallest:
+            raise ConfigError(
+                f'patch_size must be a multiple of {PATCH_MULTIPLE}, at '
+                f'least {smallest} for {self.model}, not {self.patch_size}'
+            )
 
     def picture_sources(self) -> list[Source]:
         """The sources as objects."""
@@ -189,20 +216,50 @@ def load_config(path: Path, **overrides: Any) -> TrainingConfig:
         raise ConfigError(f'{path}: no YAML: {reason}') from None
     if not isinstance(values, dict):
         raise ConfigError(f'{path}: expected `key: value` lines')
-    values.update(overrides)
-    known = [f.name for f in fields(TrainingConfig)]
-    for key in values:
-        if key not in known:
-            raise ConfigError(
-                f'{path}: unknown key {key!r}; known: {", ".join(known)}'
-            )
     try:
-        config = TrainingConfig(**values)
+        config = config_of({**values, **overrides})
     except ConfigError as error:
         raise ConfigError(f'{path}: {error}') from None
     if not config.sources:
         raise ConfigError(f'{path}: sources must name a folder of pictures')
     return config
+
+
+def config_of(values: dict[Any, Any]) -> TrainingConfig:
+    """A configuration, by our keys or the paper's.
+
+    What is not given is that of the model's recipe: the defaults of
+    `TrainingConfig` for compact, `PAPER_DEFAULTS` for song2021.
+
+    Raises
+    ------
+    ConfigError
+        With the key that is wrong.
+    """
+    values = by_our_names(values)
+    known = [f.name for f in fields(TrainingConfig)]
+    for key in values:
+        if key not in known:
+            raise ConfigError(
+                f'unknown key {key!r}; known: {", ".join(known)}'
+            )
+    if values.get('model') == 'song2021':
+        values = {**PAPER_DEFAULTS, **values}
+    return TrainingConfig(**values)
+
+
+def _check_range(key: str, value: Any) -> None:
+    choices = CHOICES.get(key)
+    if choices and value not in choices:
+        raise ConfigError(
+            f'{key} must be one of {", ".join(choices)}, not {value!r}'
+        )
+    if key in _POSITIVE and value <= 0:
+        raise ConfigError(f'{key} must be above 0, not {value}')
+    if key in _SHARES and not 0 <= value <= 1:
+        raise ConfigError(f'{key} must be in 0..1, not {value}')
+    if isinstance(value, int | float) and value < 0:
+        raise ConfigError(f'{key} must not be under 0')
 
 
 def _yaml() -> Any:
@@ -213,71 +270,3 @@ def _yaml() -> Any:
             'configurations need PyYAML: pip install napari-sft[training]'
         ) from None
     return yaml
-
-
-def _typed(key: str, value: Any, expected: type) -> Any:
-    """The value in its type; whole numbers pass for others, booleans don't."""
-    if expected is float and not isinstance(value, bool):
-        try:  # YAML reads 4e-4 as text
-            number = float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if math.isfinite(number):
-            return number
-    elif isinstance(value, expected) and not isinstance(value, bool):
-        return value
-    raise ConfigError(
-        f'{key} must be {_TYPES[expected]}, not {value!r} '
-        f'({type(value).__name__})'
-    )
-
-
-def _check_source(number: int, source: Any) -> None:
-    key = f'sources[{number}]'
-    if not isinstance(source, dict):
-        raise ConfigError(f'{key} must have a `path`, not be {source!r}')
-    unknown = set(source) - {'path', 'share', 'regions'}
-    if unknown:
-        raise ConfigError(
-            f'{key} has the unknown key {sorted(map(str, unknown))[0]!r}; '
-            'known: path, share, regions'
-        )
-    if 'path' not in source:
-        raise ConfigError(f'{key} has no `path`')
-    for name in {'path', 'regions'} & set(source):
-        _typed(f'{key}.{name}', source[name], str)
-    share = _typed(f'{key}.share', source.get('share', 1.0), float)
-    if share <= 0:
-        raise ConfigError(f'{key}.share must be above 0, not {share:g}')
-
-
-def _check_map_shares(shares: list[Any]) -> None:
-    numbers = [_typed('map_shares', share, float) for share in shares]
-    whole = math.isclose(sum(numbers), 1.0, abs_tol=1e-6)
-    if len(numbers) != 4 or min(numbers) < 0 or not whole:
-        raise ConfigError(
-            'map_shares must be 4 numbers of 0 or more that sum to 1, '
-            f'not {shares}'
-        )
-
-
-def _check_model(model: dict[Any, Any]) -> None:
-    from napari_sft.models.compact import CompactConfig
-
-    defaults = asdict(CompactConfig())
-    for key, value in model.items():
-        if key not in defaults:
-            raise ConfigError(
-                f'model has the unknown key {key!r}; known: '
-                + ', '.join(defaults)
-            )
-        sizes = [value] if isinstance(defaults[key], int) else value
-        whole = isinstance(sizes, list | tuple) and all(
-            type(size) is int and size > 0 for size in sizes
-        )
-        count = 1 if isinstance(defaults[key], int) else len(defaults[key])
-        if not whole or len(sizes) != count:
-            kind = 'a whole number' if count == 1 else f'{count} whole numbers'
-            raise ConfigError(
-                f'model.{key} must be {kind} above 0, not {value!r}'
-            )

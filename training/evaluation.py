@@ -1,25 +1,21 @@
-"""Estimated rate and distortion of a model in training, no files written."""
+"""Estimated rate and distortion of a model in training, nothing coded."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
-from napari_sft.models.compact import BLOCK, CompactModel
+from napari_sft.models.compact import BLOCK
 from napari_sft_training.images import find_pictures, read_picture
 from napari_sft_training.loss import rate_distortion
-
-MAP_LEVELS = 31
-
-
-def coded_map(q: Tensor) -> Tensor:
-    """The map as the file carries it: 16x16 means, 32 levels."""
-    return (F.avg_pool2d(q, BLOCK) * MAP_LEVELS).round() / MAP_LEVELS
+from napari_sft_training.models import Coded, TrainableModel
+from napari_sft_training.precision import Precision
 
 
 def load_kodak(folder: Path) -> list[Tensor]:
@@ -35,27 +31,28 @@ def load_kodak(folder: Path) -> list[Tensor]:
 
 @torch.no_grad()
 def evaluate_levels(
-    model: CompactModel, pictures: list[Tensor], levels: list[float]
+    model: TrainableModel[Any],
+    pictures: list[Tensor],
+    levels: list[float],
+    precision: Precision,
 ) -> list[dict[str, float]]:
     """Mean bpp, PSNR and loss at uniform qualities, symbols rounded."""
     was_training = model.training
     model.eval()
     rows = []
     for level in levels:
-        figures = []
+        figures: list[tuple[float, ...]] = []
         for x in pictures:
+            x = x.to(precision.device)
             q = torch.full_like(x[:, :1], level)
-            coded = torch.full_like(x[:, :1, ::BLOCK, ::BLOCK], level)
-            with torch.autocast('cpu', torch.bfloat16):
-                output = model(x, coded)
-            output.x_hat = output.x_hat.clamp(0, 1)
-            loss = rate_distortion(x, q, output)
-            mse = (x - output.x_hat).square().mean((1, 2, 3))
+            coded = code_uniformly(model, x, level, precision)
+            loss = rate_distortion(x, q, coded)
+            mse = (x - coded.x_hat).square().mean((1, 2, 3))
             figures += zip(
                 loss.bpp.tolist(),
                 (-10 * torch.log10(mse)).tolist(),
                 loss.total.tolist(),
-                (output.z_bits.sum((1, 2, 3)) / q[0].numel()).tolist(),
+                (coded.z_bits / q[0].numel()).tolist(),
                 strict=True,
             )
         bpp, psnr, total, z_bpp = np.mean(figures, 0)
@@ -70,6 +67,54 @@ def evaluate_levels(
         )
     model.train(was_training)
     return rows
+
+
+def code_uniformly(
+    model: TrainableModel[Any], x: Tensor, level: float, precision: Precision
+) -> Coded:
+    """Code pictures at one quality (0..1); x_hat is clamped."""
+    q = torch.full_like(x[:, :1, ::BLOCK, ::BLOCK], level)
+    with precision.autocast():
+        coded = model(x, q)
+    coded.x_hat = coded.x_hat.clamp(0, 1)
+    return coded
+
+
+@torch.no_grad()
+def save_reconstructions(
+    model: TrainableModel[Any],
+    x: Tensor,
+    levels: list[float],
+    precision: Precision,
+    path: Path,
+) -> None:
+    """Write pictures and what the model makes of them as one PNG.
+
+    Parameters
+    ----------
+    model : TrainableModel
+        In evaluation mode for the time.
+    x : Tensor
+        Pictures (B, 3, H, W) in 0..1, a row of the PNG each: the picture,
+        then its reconstruction at each level.
+    levels : list of float
+        Uniform qualities in 0..1.
+    precision : Precision
+        Where and how to compute.
+    path : Path
+        File to write.
+    """
+    was_training = model.training
+    model.eval()
+    x = x.to(precision.device)
+    columns = [x] + [
+        code_uniformly(model, x, level, precision).x_hat.float()
+        for level in levels
+    ]
+    model.train(was_training)
+    sheet = torch.cat([torch.cat(list(column), 1) for column in columns], 2)
+    pixels = (sheet * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    Image.fromarray(pixels).save(path)
 
 
 def mean_loss(rows: list[dict[str, float]]) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napari_sft.models.compact import CompactOutput
+from napari_sft_training.models import Coded
 
 
 def lambda_of(q: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class Loss:
     distortion: Tensor
 
 
-def rate_distortion(x: Tensor, q: Tensor, output: CompactOutput) -> Loss:
+def rate_distortion(x: Tensor, q: Tensor, coded: Coded) -> Loss:
     """Loss of each image (Song et al. 2021, equation 3).
 
     Parameters
@@ -62,12 +62,11 @@ def rate_distortion(x: Tensor, q: Tensor, output: CompactOutput) -> Loss:
         Images (B, 3, H, W) in 0..1.
     q : Tensor
         Quality maps (B, 1, H, W) in 0..1.
-    output : CompactOutput
-        The model's forward pass.
+    coded : Coded
+        What the model made of them.
     """
     pixels = x.shape[-2] * x.shape[-1]
-    bits = output.y_bits.sum((1, 2, 3)) + output.z_bits.sum((1, 2, 3))
-    bpp = bits / pixels
-    error = (x - output.x_hat).square()
+    bpp = (coded.y_bits + coded.z_bits) / pixels
+    error = (x - coded.x_hat).square()
     distortion = 255**2 * (lambda_of(q) * error).mean((1, 2, 3))
     return Loss(bpp + distortion, bpp, distortion)

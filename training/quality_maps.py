@@ -18,6 +18,7 @@ def sample_map(
     size: int,
     regions: NDArray[np.integer] | None,
     shares: tuple[float, float, float, float],
+    zero_share: float = 0.0,
 ) -> Map:
     """Draw one map.
 
@@ -31,6 +32,8 @@ def sample_map(
         Region numbers (size, size) of the picture; random ones if None.
     shares : tuple of float
         Shares of uniform, region, gradient and blob maps; they sum to 1.
+    zero_share : float
+        Share of the uniform maps whose quality is 0.
 
     Returns
     -------
@@ -39,6 +42,8 @@ def sample_map(
     """
     kind = rng.choice(4, p=shares)
     if kind == 0:
+        if zero_share and rng.random() < zero_share:
+            return np.zeros((size, size), np.float32)
         return np.full((size, size), rng.random(), np.float32)
     if kind == 1:
         if regions is None:

@@ -8,7 +8,7 @@ from napari_sft_training.config import TrainingConfig
 
 
 def learning_rate_key(name: str) -> str:
-    """Key of the configuration with the peak rate of a parameter."""
+    """Key of the configuration with the peak rate of compact's parameter."""
     if name in {'log_gain', 'kappa'}:
         return 'gain_learning_rate'
     if '.linear.' in name:
@@ -39,4 +39,7 @@ def learning_rate_factor(
     if config.minutes and config.decay_minutes:
         minutes = max(config.minutes - elapsed, 0.0)
         left = min(left, minutes / config.decay_minutes)
-    return warm * (0.5 - 0.5 * math.cos(math.pi * min(left, 1.0)))
+    factor = warm * (0.5 - 0.5 * math.cos(math.pi * min(left, 1.0)))
+    if config.drop_steps:
+        factor *= config.drop_factor ** (step // config.drop_steps)
+    return factor

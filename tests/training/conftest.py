@@ -20,6 +20,12 @@ TINY_MODEL: dict[str, Any] = {
     'encoder_blocks': [1, 1, 1, 1],
     'decoder_blocks': [1, 1, 1, 1],
 }
+TINY_SONG2021: dict[str, Any] = {
+    'N': 16,
+    'M': 16,
+    'condition_channels': 4,
+    'sft_hidden': 4,
+}
 
 
 @pytest.fixture
@@ -50,7 +56,36 @@ def tiny_values(picture_folder: Path) -> dict[str, Any]:
         'validation_steps': 100,
         'start_patches': 40,
         'validation_patches': 2,
-        'model': TINY_MODEL,
+        'model': 'compact',
+        'sizes': TINY_MODEL,
+    }
+
+
+@pytest.fixture
+def tiny_song2021() -> dict[str, int]:
+    """Sizes of a small song2021."""
+    return TINY_SONG2021
+
+
+@pytest.fixture
+def song2021_values(
+    tmp_path: Path, make_picture: Callable[..., np.ndarray]
+) -> dict[str, Any]:
+    """The paper's recipe, all of it small."""
+    folder = tmp_path / 'larger_pictures'
+    folder.mkdir()
+    for seed in range(3):
+        picture = make_picture(128, 144, seed=seed)
+        Image.fromarray(picture).save(folder / f'{seed}.png')
+    return {
+        'model': 'song2021',
+        'sizes': TINY_SONG2021,
+        'sources': [{'path': str(folder)}],
+        'patch_size': 128,
+        'batch_size': 2,
+        'steps': 5,
+        'learning_rate': 1e-3,
+        'validation_patches': 2,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ import napari_sft_training
 from napari_sft_training.config import (
     ConfigError,
     TrainingConfig,
+    config_of,
     load_config,
 )
 
 CONFIGS = Path(napari_sft_training.__file__).parent / 'configs'
 SOURCES = [{'path': 'photos'}]
+SONG = {'model': 'song2021'}
 
 
 def write(tmp_path: Path, **values) -> Path:
@@ -34,7 +37,8 @@ def test_a_saved_configuration_reads_the_same(tmp_path):
     config = TrainingConfig(
         sources=[{'path': 'a', 'share': 2, 'regions': 'b'}],
         patch_size=128,
-        model={'channels': [8, 8, 16, 16]},
+        sizes={'channels': [8, 8, 16, 16]},
+        compile=True,
     )
     config.save(tmp_path / 'config.yaml')
     assert load_config(tmp_path / 'config.yaml') == config
@@ -85,9 +89,25 @@ def test_whole_numbers_pass_for_floats(tmp_path):
         ({'sources': [{'path': 3}]}, ['sources[0].path', 'text']),
         ({'sources': [{'path': 'a', 'share': 0}]}, ['sources[0].share']),
         ({'sources': [{'path': 'a', 'mask': 'b'}]}, ['sources[0]', "'mask'"]),
-        ({'model': {'width': 3}}, ['model', "'width'", 'latent_channels']),
-        ({'model': {'hyper_channels': 0}}, ['model.hyper_channels']),
-        ({'model': {'channels': [8, 8]}}, ['model.channels', '4 whole']),
+        ({'model': 'jpeg'}, ['model', 'compact, song2021', "'jpeg'"]),
+        ({'model': 3}, ['model', 'text', '3']),
+        ({'model': {'width': 3}}, ['sizes', "'width'", 'latent_channels']),
+        ({'sizes': {'hyper_channels': 0}}, ['sizes.hyper_channels']),
+        ({'sizes': {'channels': [8, 8]}}, ['sizes.channels', '4 whole']),
+        ({'sizes': {'N': 8}}, ["'N'", 'compact']),
+        ({**SONG, 'sizes': {'N': 'big'}}, ['sizes.N', 'whole', "'big'"]),
+        ({**SONG, 'sizes': {'N': 10}}, ['sizes', 'N = 10']),
+        ({**SONG, 'sizes': {'sft': 1}}, ['sizes.sft', 'true or false']),
+        ({**SONG, 'patch_size': 64}, ['patch_size', '128 for song2021']),
+        ({'model': {'hyper_channels': 8}, 'sizes': {'N': 8}}, ['mapping']),
+        ({'compile': 1}, ['compile', 'true or false']),
+        ({'device': 'tpu'}, ['device', 'auto, cpu, cuda', 'tpu']),
+        ({'zero_share': 2}, ['zero_share', '0..1']),
+        ({'lr': 1e-4, 'learning_rate': 1e-4}, ['learning_rate', 'twice']),
+        ({'lr': 'fast'}, ['learning_rate', "'fast'"]),
+        ({'p': 0.4}, ['map_shares', '0 or more']),
+        ({'p': 'all'}, ['p must be a number']),
+        ({'set_lr': 1e-5}, ['set_lr', 'learning_rate']),
     ],
     ids=str,
 )
@@ -119,3 +139,90 @@ def test_without_yaml_the_extra_to_install_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'yaml', None)
     with pytest.raises(ConfigError, match=r'napari-sft\[training\]'):
         load_config(path)
+
+
+def test_an_older_file_with_a_mapping_of_sizes_is_compacts(tmp_path):
+    sizes = {'latent_channels': 48}
+    older = load_config(write(tmp_path, model=sizes))
+    assert older == load_config(write(tmp_path, model='compact', sizes=sizes))
+    assert load_config(write(tmp_path, model={})).sizes == {}
+
+
+def test_song2021_has_the_papers_recipe_where_a_file_says_nothing():
+    config = config_of({'model': 'song2021', 'batch_size': 4})
+    assert config.batch_size == 4
+    assert config.patch_size == 256
+    assert config.steps == 2_000_000
+    assert (config.learning_rate, config.aux_learning_rate) == (1e-4, 1e-3)
+    assert (config.drop_steps, config.drop_factor) == (1_400_000, 0.1)
+    assert config.clip_norm == 1
+    assert config.map_shares == [0.2, 0.2, 0.2, 0.4]
+    assert config.zero_share == 0.01
+    assert (config.lambda_weight, config.ema, config.gray_share) == (0, 0, 0)
+    assert config.precision == 'float32'
+
+
+def test_the_papers_names_stand_for_ours(tmp_path):
+    path = tmp_path / 'paper.yaml'
+    path.write_text(
+        yaml.safe_dump(
+            {
+                'model': 'song2021',
+                'snapshot_save_itr': 5,
+                'log_itr': 6,
+                'test_itr': 7,
+                'max_itr': 8,
+                'lr': 0.1,
+                'lr_aux': 0.2,
+                'lr_shedule_step': 9,
+                'lr_shedule_scale': 0.3,
+                'clip_max_norm': 2,
+                'set_lr': 0,
+                'N': 64,
+                'M': 96,
+                'sft_ks': 1,
+                'trainset': 'train.csv',
+                'testset': 'kodak.csv',
+                'batchsize': 10,
+                'batchsize_test': 1,
+                'patchsize': 128,
+                'worker_num': 3,
+                'p': 0.1,
+            }
+        )
+    )
+    assert load_config(path) == config_of(
+        {
+            'model': 'song2021',
+            'snapshot_steps': 5,
+            'log_steps': 6,
+            'validation_steps': 7,
+            'steps': 8,
+            'learning_rate': 0.1,
+            'aux_learning_rate': 0.2,
+            'drop_steps': 9,
+            'drop_factor': 0.3,
+            'clip_norm': 2.0,
+            'sizes': {'N': 64, 'M': 96, 'sft_ks': 1},
+            'sources': [{'path': 'train.csv'}],
+            'kodak': 'kodak.csv',
+            'batch_size': 10,
+            'patch_size': 128,
+            'map_shares': [0.1, 0.1, 0.1, 0.7],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ('name', 'switch'),
+    [
+        ('without_sft', 'sft'),
+        ('without_spatial_condition', 'spatial_condition'),
+        ('without_condition_scales', 'condition_scales'),
+    ],
+)
+def test_ablations_differ_from_the_paper_in_their_switch_alone(name, switch):
+    paper = load_config(CONFIGS / 'song2021.yaml')
+    ablation = load_config(CONFIGS / f'song2021_{name}.yaml')
+    assert ablation.sizes == {switch: False}
+    assert replace(ablation, sizes={}) == paper

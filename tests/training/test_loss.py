@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from napari_sft.models.compact import CompactOutput
 from napari_sft_training.loss import lambda_of, rate_distortion, sample_weight
+from napari_sft_training.models import Coded
 
 
 def test_lambda_goes_from_1e_3_by_the_papers_exponent():
@@ -25,18 +25,19 @@ def test_loss_of_each_picture_is_what_a_hand_computes():
     q = torch.zeros(2, 1, 64, 128)
     q[0, :, :, 64:] = 1.0  # what is not off doesn't count
     q[1] = 0.5
-    y_bits = torch.full((2, 4, 4, 8), 2.0)
-    z_bits = torch.full((2, 3, 1, 2), 5.0)
-    loss = rate_distortion(x, q, CompactOutput(x_hat, y_bits, z_bits))
+    y_bits, z_bits = torch.tensor([256.0, 512.0]), torch.tensor([30.0, 0.0])
+    loss = rate_distortion(x, q, Coded(x_hat, y_bits, z_bits))
 
-    bpp = (4 * 4 * 8 * 2 + 3 * 2 * 5) / (64 * 128)
+    bpp = [286 / (64 * 128), 512 / (64 * 128)]
     distortion = [
         255**2 * 1e-3 * 0.01 / 2,
         255**2 * 1e-3 * math.exp(2.191) * 0.04,
     ]
-    assert loss.bpp.tolist() == pytest.approx([bpp, bpp])
+    assert loss.bpp.tolist() == pytest.approx(bpp)
     assert loss.distortion.tolist() == pytest.approx(distortion)
-    assert loss.total.tolist() == pytest.approx([bpp + d for d in distortion])
+    assert loss.total.tolist() == pytest.approx(
+        [b + d for b, d in zip(bpp, distortion, strict=True)]
+    )
 
 
 def test_sample_weight_evens_out_the_qualities() -> None:

@@ -96,3 +96,11 @@ def test_blobs_keep_their_share_of_smaller_patches():
     small = np.mean([sample_map(rng, 64, None, BLOBS) for _ in range(80)])
     large = np.mean([sample_map(rng, 256, None, BLOBS) for _ in range(80)])
     assert small == pytest.approx(large, abs=0.1)
+
+
+def test_a_share_of_the_uniform_maps_is_of_quality_0():
+    rng = np.random.default_rng(0)
+    maps = [sample_map(rng, 4, None, UNIFORM, 0.25) for _ in range(800)]
+    zero = sum(not q.any() for q in maps)
+    assert abs(zero - 200) < 4 * (800 * 0.25 * 0.75) ** 0.5
+    assert all(np.ptp(q) == 0 for q in maps)

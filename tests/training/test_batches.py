@@ -1,0 +1,64 @@
+"""Batches are drawn one ahead, and continue exactly from a state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_sft_training.batches import Batches
+from napari_sft_training.config import TrainingConfig
+from napari_sft_training.images import PatchSampler
+
+
+@pytest.fixture
+def make_batches(tiny_values: dict[str, Any]):
+    def make(seed: int = 0) -> Batches:
+        config = TrainingConfig(**tiny_values)
+        sampler = PatchSampler(config.picture_sources(), 64)
+        return Batches(sampler, config, 2, np.random.default_rng(seed))
+
+    return make
+
+
+def same(a, b) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_batches_are_patches_and_maps(make_batches):
+    x, q = make_batches().take()
+    assert x.shape == (2, 3, 64, 64)
+    assert q.shape == (2, 1, 64, 64)
+    for tensor in (x, q):
+        assert tensor.dtype == torch.float32
+        assert tensor.min() >= 0
+        assert tensor.max() <= 1
+
+
+@pytest.mark.parametrize('taken', [0, 1, 3])
+def test_a_state_gives_the_batches_that_follow_it(make_batches, taken):
+    batches = make_batches()
+    for _ in range(taken):
+        batches.take()
+    state = batches.state
+    following = [batches.take() for _ in range(2)]
+    other = make_batches(seed=5)
+    other.take()  # one more is drawn ahead, and is dropped
+    other.state = state
+    assert other.state == state
+    assert all(same(other.take(), batch) for batch in following)
+
+
+def test_what_goes_wrong_ahead_is_told_with_the_next_batch(
+    make_batches, monkeypatch
+):
+    batches = make_batches()
+
+    def broken(rng):
+        raise OSError('disk gone')
+
+    monkeypatch.setattr(batches._sampler, 'sample', broken)
+    with pytest.raises(OSError, match='disk gone'):
+        batches.take()
