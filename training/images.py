@@ -1,4 +1,4 @@
-"""Training pictures: decoded once into memory, random patches."""
+"""Training pictures, in memory while there is room, and random patches."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 VALIDATION_EVERY = 20
+MEMORY = 4 * 2**30  # bytes of decoded pictures kept; others are read again
+TIFF = {'.tif', '.tiff'}  # kept always: stacks, depths that pillow lacks
 EMPTY_STD = 2.0  # grey levels; patches below teach nothing
 
 Picture = NDArray[np.uint8]
@@ -83,7 +85,7 @@ def read_picture(path: Path) -> list[Picture]:
 
 
 def _read_array(path: Path) -> NDArray[np.generic]:
-    if path.suffix.lower() in {'.tif', '.tiff'}:
+    if path.suffix.lower() in TIFF:
         return tifffile.imread(path)
     with Image.open(path) as image:
         direct = image.mode in {'I', 'F'} or image.mode.startswith('I;')
@@ -132,8 +134,45 @@ def to_tensor(patches: list[Picture]) -> Tensor:
     return stacked.permute(0, 3, 1, 2).float() / 255
 
 
+@dataclass(frozen=True)
+class OnDisk:
+    """A picture that is read each time it is drawn."""
+
+    path: Path
+    mask: Path | None
+
+    def read(self) -> tuple[Picture, Regions | None]:
+        """The first plane and its region numbers, if known."""
+        return _read_both(self.path, self.mask)[0]
+
+
+Stored = tuple[Picture, Regions | None] | OnDisk
+
+
+def _read_both(
+    path: Path, mask: Path | None
+) -> list[tuple[Picture, Regions | None]]:
+    regions = None if mask is None else read_regions(mask)
+    planes = read_picture(path)
+    if regions is not None and regions.shape != planes[0].shape[:2]:
+        raise DataError(f'{mask}: its size is not that of {path}')
+    return [(plane, regions) for plane in planes]
+
+
+def _smaller_side(path: Path) -> int:
+    """Of a picture that is not decoded."""
+    try:
+        with Image.open(path) as image:
+            return min(image.size)
+    except Exception as error:
+        raise DataError(f'{path}: cannot be read: {_reason(error)}') from error
+
+
 class PatchSampler:
     """Random patches of all sources' training (or validation) pictures.
+
+    The first `MEMORY` bytes of pictures are decoded once. Those beyond are
+    read when they are drawn, of stacks the first plane.
 
     Parameters
     ----------
@@ -162,7 +201,8 @@ class PatchSampler:
     ) -> None:
         self.size = size
         self.gray_share = gray_share
-        self.pictures: list[list[tuple[Picture, Regions | None]]] = []
+        self.pictures: list[list[Stored]] = []
+        self._room = MEMORY
         shares = []
         for source in sources:
             loaded = self._load(source, validation)
@@ -178,23 +218,20 @@ class PatchSampler:
             )
         self.shares = np.array(shares) / sum(shares)
 
-    def _load(
-        self, source: Source, validation: bool
-    ) -> list[tuple[Picture, Regions | None]]:
-        loaded = []
+    def _load(self, source: Source, validation: bool) -> list[Stored]:
+        loaded: list[Stored] = []
         found = find_with_regions(source.path, source.regions)
         for number, (path, mask) in enumerate(found):
             if (number % VALIDATION_EVERY == 0) != validation:
                 continue
-            regions = None if mask is None else read_regions(mask)
-            for picture in read_picture(path):
-                if min(picture.shape[:2]) < self.size:
-                    continue
-                if regions is not None and (
-                    regions.shape != picture.shape[:2]
-                ):
-                    raise DataError(f'{mask}: its size is not that of {path}')
-                loaded.append((picture, regions))
+            if self._room <= 0 and path.suffix.lower() not in TIFF:
+                if _smaller_side(path) >= self.size:
+                    loaded.append(OnDisk(path, mask))
+                continue
+            for picture, regions in _read_both(path, mask):
+                if min(picture.shape[:2]) >= self.size:
+                    loaded.append((picture, regions))
+                    self._room -= picture.nbytes
         return loaded
 
     def __len__(self) -> int:
@@ -206,7 +243,10 @@ class PatchSampler:
         """Draw a patch (size, size, 3) and its region numbers, if known."""
         for _ in range(20):
             source = self.pictures[rng.choice(len(self.shares), p=self.shares)]
-            picture, regions = source[rng.integers(len(source))]
+            drawn = source[rng.integers(len(source))]
+            picture, regions = (
+                drawn.read() if isinstance(drawn, OnDisk) else drawn
+            )
             patch, patch_regions = self._crop(rng, picture, regions)
             if patch.std() >= EMPTY_STD:
                 break

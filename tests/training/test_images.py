@@ -181,6 +181,30 @@ def test_a_picture_without_regions_gives_none(with_regions):
     assert sampler.sample(np.random.default_rng(0))[1] is None
 
 
+def test_pictures_beyond_memory_are_read_when_drawn(with_regions, monkeypatch):
+    Image.new('RGB', (63, 200)).save(with_regions.path / '2.png')
+    kept = PatchSampler([with_regions], 64)
+    monkeypatch.setattr('napari_sft_training.images.MEMORY', 0)
+    read = PatchSampler([with_regions], 64)
+    assert len(kept) == len(read) == 1
+    first, second = np.random.default_rng(0), np.random.default_rng(0)
+    for _ in range(5):
+        for ours, theirs in zip(
+            kept.sample(first), read.sample(second), strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_picture_that_is_lost_after_the_start_is_named(
+    with_regions, monkeypatch
+):
+    monkeypatch.setattr('napari_sft_training.images.MEMORY', 0)
+    sampler = PatchSampler([with_regions], 64)
+    (with_regions.path / '1.png').unlink()
+    with pytest.raises(DataError, match='1.png'):
+        sampler.sample(np.random.default_rng(0))
+
+
 def write_csv(path, *lines: str):
     path.write_text('\n'.join(lines) + '\n')
     return path
