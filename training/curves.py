@@ -123,8 +123,8 @@ def read_results(paths: Sequence[Path]) -> tuple[list[Curve], list[str]]:
             ) from None
         if pictures != KODAK:
             notes.append(
-                f'{path} is about {len(pictures)} pictures that are not the '
-                '24 of Kodak, which the published curves are about'
+                f"{path}: its pictures are not Kodak's 24 (number: "
+                f'{len(pictures)}), which the published curves are of'
             )
     return [*_told_apart(models, paths), *codecs.values()], notes
 

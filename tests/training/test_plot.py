@@ -203,7 +203,8 @@ def test_other_pictures_than_kodaks_are_noted(save, tmp_path):
     result = invoke(path, '--out', tmp_path / 'rd.png', '--metric', 'psnr')
     assert result.exit_code == 0, result.output
     (line,) = result.stderr.splitlines()
-    assert 'kodak.json is about 2 pictures' in line
+    assert 'kodak.json' in line
+    assert "not Kodak's 24 (number: 2)" in line
 
 
 @pytest.mark.parametrize(
