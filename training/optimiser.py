@@ -101,12 +101,8 @@ class Optimiser:
         return norm
 
     def _clip(self) -> float:
-        norm = nn.utils.get_total_norm([p.grad for p in self._clipped])
-        if self._clip_norm and norm > self._clip_norm:
-            nn.utils.clip_grads_with_norm_(
-                self._clipped, self._clip_norm, norm
-            )
-        return norm.item()
+        limit = self._clip_norm or math.inf
+        return nn.utils.clip_grad_norm_(self._clipped, limit).item()
 
     def _is_sane(self, norm: float, number: int) -> bool:
         """Whether a gradient is finite and no outlier among recent ones."""

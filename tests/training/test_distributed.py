@@ -177,6 +177,27 @@ def test_a_process_that_is_alone_is_the_whole_world():
     assert world.parallel(module, torch.device('cpu')) is module
 
 
+def test_a_process_that_joins_a_resumed_run_sees_patches_of_its_own(
+    values, tmp_path
+):
+    alone = Trainer(TrainingConfig(**values), tmp_path / 'run', 3)
+    alone.step = 7
+    last = alone.save('last.pt')
+    second = World(rank=1, size=2, local_rank=1)
+    joining, again, fresh = (
+        Trainer(TrainingConfig(**values), tmp_path / 'joined', 3, second)
+        for _ in range(3)
+    )
+    joining.resume(last)
+    again.resume(last)
+    assert joining.step == 7
+    patches = joining.batch()[0]
+    assert torch.equal(patches, again.batch()[0])
+    assert not torch.equal(patches, fresh.batch()[0])
+    assert not torch.equal(patches, alone.batch()[0][:1])
+    assert not (tmp_path / 'joined').exists()
+
+
 def test_a_batch_must_be_shared_evenly(values, tmp_path):
     with pytest.raises(ConfigError, match='multiple of the 3'):
         Trainer(
