@@ -264,6 +264,15 @@ def test_other_codecs_get_better_with_size(name, rgb, make_picture):
     assert len(set(sizes)) >= 4
 
 
+def test_jpeg_2000_codes_colours_that_go_together_as_one(make_picture):
+    gray = make_picture(96, 96, rgb=False)
+    codec = other_codec('jpeg2000')
+    coloured = RateCurve(codec, np.repeat(gray[..., None], 3, axis=2))
+    size = RateCurve(codec, gray).at(100).size
+    alone = RateCurve(codec, gray).at(100).psnr
+    assert coloured.psnr_at(size + 60)[0] > alone - 0.5
+
+
 def test_an_unknown_codec_names_those_that_there_are():
     with pytest.raises(SftError, match="'heic'.*jpeg, jpeg2000"):
         other_codec('heic')

@@ -222,6 +222,7 @@ def _encode_jpeg2000(picture: np.ndarray, quality: int) -> bytes:
         'JPEG2000',
         no_jp2=True,
         irreversible=True,
+        mct=int(picture.ndim == 3),  # colours decorrelated, not by default
         quality_mode='rates',
         quality_layers=[1000 ** (1 - quality / 200)],
     )
@@ -281,7 +282,7 @@ CODECS = {
         ),
         OtherCodec(
             'jpeg2000',
-            'OpenJPEG, 9/7 wavelet, bare codestream, 201 rates',
+            'OpenJPEG, 9/7 wavelet, YCbCr, bare codestream, 201 rates',
             0,
             200,
             _encode_jpeg2000,
