@@ -130,12 +130,12 @@ class TrainingConfig:
     minutes: float = 0.0
     decay_minutes: float = 0.0
     learning_rate: float = 1e-3
-    encoder_learning_rate: float = 4e-4
-    decoder_learning_rate: float = 2e-3
+    encoder_learning_rate: float = 1.5e-4
+    decoder_learning_rate: float = 1.5e-3
     linear_learning_rate: float = 5e-6
     gain_learning_rate: float = 5e-4
     aux_learning_rate: float = 1e-3
-    lambda_weight: float = 0.4
+    lambda_weight: float = 0.3
     clip_norm: float = 1.0
     ema: float = 0.9995
     map_shares: list[float] = field(

@@ -12,7 +12,7 @@ from napari_sft_training.config import TrainingConfig
 from napari_sft_training.models import TrainableModel
 
 # Gradients this many times larger than usual are skipped.
-OUTLIER, WARMUP_NORMS = 6.0, 500
+OUTLIER, WARMUP_NORMS = 4.0, 500
 
 
 class Optimiser:
