@@ -19,6 +19,7 @@ LAYERS = {
     'napari_sft.file_info': 2,
     'napari_sft.image_files': 2,
     'napari_sft.picture': 2,
+    'napari_sft.console': 2,
     'napari_sft.other_codecs': 2,
     'napari_sft.sft_image': 2,
     'napari_sft.test1_maps': 2,

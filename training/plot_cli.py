@@ -78,7 +78,7 @@ def plot(
 
 
 def _print_bd_rates(curves: Sequence[Curve]) -> None:
-    from napari_sft.cli.tables import print_table
+    from napari_sft.console import print_table
     from napari_sft_training.curves import bd_rate_to_paper
     from napari_sft_training.plot import by_bd_rate, rate_text
 

@@ -146,7 +146,7 @@ def imagenet_subset(
 @contextmanager
 def prepared() -> Iterator[tuple[OnDone, Callable[[Summary], None]]]:
     """A progress bar, and what to tell at the end."""
-    from napari_sft.cli.batch import progress_bar
+    from napari_sft.console import progress_bar
 
     summaries: list[Summary] = []
     try:

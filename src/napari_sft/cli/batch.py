@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import glob
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -14,6 +13,7 @@ import typer
 
 from napari_sft.cli.failure import one_line, say
 from napari_sft.codec.errors import SftError
+from napari_sft.console import progress_bar
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -155,34 +155,6 @@ def run(
                 _print_above(bar, f'napari-sft: {line}')
             bar.advance(files)
     return Outcome(rows, failed)
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A bar on standard error, gone when done; none without a terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn('{task.description}', markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        yield bar
 
 
 def _print_above(bar: Progress, text: str) -> None:

@@ -259,10 +259,10 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
     from napari_sft.cli.tables import (
-        print_table,
         size_text,
         statistics_texts,
     )
+    from napari_sft.console import print_table
 
     print_table(
         ('file', 'size', 'bpp', 'ratio', 'PSNR', 'MS-SSIM', 'max error'),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_sft.cli.batch import progress_bar
 from napari_sft.cli.options import DeviceOption, ModelOption
 from napari_sft.codec.errors import SftError
+from napari_sft.console import progress_bar
 
 if TYPE_CHECKING:
     from napari_sft.evaluation_results import Evaluation, Figures, Level
@@ -145,7 +145,7 @@ def _print_summary(result: Evaluation) -> None:
 
 
 def _print_rivals(result: Evaluation) -> None:
-    from napari_sft.cli.tables import print_table
+    from napari_sft.console import print_table
 
     rivals = result.about['rivals']
     levels = [*result.levels, result.test1]

@@ -11,10 +11,10 @@ from napari_sft.cli import batch
 from napari_sft.cli.tables import (
     print_fields,
     print_json,
-    print_table,
     size_text,
     statistics_texts,
 )
+from napari_sft.console import print_table
 
 
 def info(

@@ -1,38 +1,11 @@
-"""Tables, fields and numbers as text."""
+"""Fields and numbers as text."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import typer
-
-
-def print_table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], title: str = ''
-) -> None:
-    """Print a table, its first column to the left and the others right."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    # What is piped has no width to keep to.
-    if not console.is_terminal:
-        console = Console(width=200)
-    table = Table(title=title or None, box=box.SIMPLE_HEAD)
-    for number, name in enumerate(head):
-        table.add_column(
-            name,
-            justify='right' if number else 'left',
-            overflow='fold',
-            no_wrap=number > 0,
-        )
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console.print(table)
 
 
 def size_text(count: int) -> str:
