@@ -244,3 +244,19 @@ def test_what_the_weights_say_is_plain_data(codecs):
     assert json.loads(json.dumps(about)) == about
     assert about['config']['latent_channels'] == 32
     assert about['training'] == {'note': 'untrained'}
+
+
+def test_one_position_stands_for_a_uniform_map(codecs) -> None:
+    network = codecs[torch.float32].network
+    generator = torch.Generator().manual_seed(5)
+    x = torch.rand(1, 3, 64, 128, generator=generator)
+    everywhere = torch.full((1, 1, 4, 8), 0.4)
+    once = everywhere[..., :1, :1]
+    with torch.inference_mode():
+        y = network.analyse(x, everywhere)
+        assert torch.allclose(network.analyse(x, once), y, atol=1e-4)
+        pictures = [
+            network.synthesise(y.round(), q, network.condition(q))
+            for q in (everywhere, once)
+        ]
+    assert torch.allclose(*pictures, atol=1e-5)

@@ -105,7 +105,13 @@ def sft_stage(
 
 
 def condition_pyramid(condition: Tensor) -> list[Tensor]:
-    """Condition features at 1/2, 1/4, 1/8 and 1/16, from those at 1/16."""
+    """Condition features at 1/2, 1/4, 1/8 and 1/16, from those at 1/16.
+
+    Those of a uniform map may come as one position (B, C, 1, 1), which
+    serves every scale.
+    """
+    if condition.shape[-2:] == (1, 1):
+        return [condition] * 4
     pyramid = [condition]
     for _ in range(3):
         finer = F.interpolate(
