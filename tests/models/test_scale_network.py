@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from napari_sft.codec.coded_map import MAX_FINE
 from napari_sft.codec.errors import ModelError
 from napari_sft.models.entropy import LEVELS
 from napari_sft.models.scale_network import (
-    FINE_MAX,
     FixedScaleNetwork,
     ScaleNetwork,
 )
@@ -50,7 +50,7 @@ def symbols():
     """z and maps, a batch of three."""
     rng = np.random.default_rng(7)
     z = np.rint(6 * rng.normal(size=(3, HYPER, 3, 5))).astype(np.int32)
-    return z, rng.integers(0, FINE_MAX + 1, (3, 12, 20))
+    return z, rng.integers(0, MAX_FINE + 1, (3, 12, 20))
 
 
 @pytest.mark.filterwarnings('ignore:TF32')
@@ -148,10 +148,10 @@ def test_the_specification_is_all_it_takes(networks, symbols):
 def test_integers_follow_the_trained_network(networks):
     network, z_index, fixed = networks
     z, q = make_samples(1, seed=3)[0]
-    fine = torch.round(q * FINE_MAX)
+    fine = torch.round(q * MAX_FINE)
     with torch.no_grad():
-        trained = network(z, fine / FINE_MAX).clamp(0, LEVELS - 1).round()
-        means = torch.nn.functional.avg_pool2d(fine / FINE_MAX, 4)
+        trained = network(z, fine / MAX_FINE).clamp(0, LEVELS - 1).round()
+        means = torch.nn.functional.avg_pool2d(fine / MAX_FINE, 4)
         trained_z = z_index(means).clamp(0, LEVELS - 1).round()
     off = np.abs(
         fixed.index(z.double(), fine.double()).double() - trained.double()
@@ -170,9 +170,9 @@ def test_a_layer_that_gives_nothing_is_quantised_too(name):
             parameter.zero_()
     fixed = FixedScaleNetwork.from_float(network, z_index, make_samples())
     z, q = make_samples(1, seed=3)[0]
-    fine = torch.round(q * FINE_MAX)
+    fine = torch.round(q * MAX_FINE)
     with torch.no_grad():
-        trained = network(z, fine / FINE_MAX).clamp(0, LEVELS - 1)
+        trained = network(z, fine / MAX_FINE).clamp(0, LEVELS - 1)
     off = (fixed.index(z.double(), fine.double()) - trained).abs()
     assert off.max() < 1.5
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from napari_sft_training.config import TrainingConfig
@@ -26,6 +27,23 @@ TINY_SONG2021: dict[str, Any] = {
     'condition_channels': 4,
     'sft_hidden': 4,
 }
+
+
+@pytest.fixture
+def one_thread():
+    """Sums in one order, so that floats are the same in every run."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def no_board(monkeypatch):
+    """TensorBoard takes a second to load; test_journal has its tests."""
+    monkeypatch.setattr(
+        'napari_sft_training.journal.Journal.open', lambda *_: None
+    )
 
 
 @pytest.fixture

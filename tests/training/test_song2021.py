@@ -15,22 +15,7 @@ from napari_sft_training.config import TrainingConfig, config_of
 from napari_sft_training.export import export_checkpoint
 from napari_sft_training.loop import Trainer
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sums in one order, so that floats are the same in every run."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
-def no_board(monkeypatch):
-    """TensorBoard takes a second to load; test_journal has its tests."""
-    monkeypatch.setattr(
-        'napari_sft_training.journal.Journal.open', lambda *_: None
-    )
+pytestmark = pytest.mark.usefixtures('one_thread', 'no_board')
 
 
 @pytest.fixture

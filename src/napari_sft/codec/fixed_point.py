@@ -13,6 +13,8 @@ A value ``v`` with ``bits`` fraction bits is the integer
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +26,28 @@ from napari_sft.codec.errors import ModelError
 LIMIT = 2**15 - 1  # of weights and activations
 MAX_BITS = 24  # fraction bits; more would tell zeros apart
 _EXACT = 2**52  # sums stay below, with a bit to spare for the rounding
+
+
+@contextmanager
+def reading_integers() -> Iterator[None]:
+    """Turn what goes wrong while stored layers are rebuilt into one line.
+
+    Raises
+    ------
+    ModelError
+        If a tensor is missing or of a wrong shape.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise ModelError(
+            f'weights lack the integer tensor {error.args[0]!r}'
+        ) from None
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(
+            'weights hold integer tensors of wrong shapes: '
+            + str(error).splitlines()[0]
+        ) from None
 
 
 def requantise(sums: Tensor, shift: int) -> Tensor:

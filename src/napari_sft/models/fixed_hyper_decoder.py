@@ -24,6 +24,7 @@ from napari_sft.codec.fixed_layers import (
     fixed_leaky_relu,
     saturate,
 )
+from napari_sft.codec.fixed_point import reading_integers
 from napari_sft.models.song2021_entropy import LEVELS, scale_table
 
 SLOPE = 0.01  # of h_s
@@ -141,7 +142,7 @@ class FixedHyperDecoder:
         ModelError
             If a tensor is missing or its values could give inexact sums.
         """
-        try:
+        with reading_integers():
             layers = {
                 name: FixedConvTranspose2d.from_state(state, name)
                 for name in LAYERS
@@ -151,15 +152,6 @@ class FixedHyperDecoder:
             medians = state['medians'].double()
             scales = cls(layers, (first, second), medians, thresholds)
             scales.y_indices(np.zeros((scales.channels[1], 1, 1), np.int32))
-        except KeyError as error:
-            raise ModelError(
-                f'weights lack the integer tensor {error.args[0]!r}'
-            ) from None
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(
-                'weights hold integer tensors of wrong shapes: '
-                + str(error).splitlines()[0]
-            ) from None
         ascending = bool((np.diff(thresholds) > 0).all())
         if len(thresholds) != LEVELS - 1 or not ascending:
             raise ModelError('weights hold no thresholds of 64 scales')

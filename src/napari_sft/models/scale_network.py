@@ -15,19 +15,20 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from napari_sft.codec.coded_map import MAX_FINE
 from napari_sft.codec.errors import ModelError
 from napari_sft.codec.fixed_point import (
     MAX_BITS,
     FixedConv2d,
     fixed_sft,
     fraction_bits,
+    reading_integers,
     weight_bits,
 )
 from napari_sft.models.entropy import LEVELS
 from napari_sft.models.sft import SFT, scaled
 
 CONDITION_CHANNELS = 16
-FINE_MAX = 496  # fine units of a coded map: q = fine / 496
 INDEX_BITS = 6  # fraction bits of the index before it is rounded
 HEADROOM = 4.0  # over the largest activation seen in calibration
 INDICES = ('linear', 'map_slope', 'out', 'z_index')  # give indices
@@ -35,8 +36,8 @@ INDICES = ('linear', 'map_slope', 'out', 'z_index')  # give indices
 # unit of it stands for. A cell of z sees the sum of 16 cells of the map.
 SOURCES: dict[str, tuple[str | None, float]] = {
     'linear': (None, 1),
-    'map_slope': (None, 1 / FINE_MAX),
-    'condition': (None, 1 / FINE_MAX),
+    'map_slope': (None, 1 / MAX_FINE),
+    'condition': (None, 1 / MAX_FINE),
     'conv1': (None, 1),
     'up1': ('conv1', 1),
     'conv2': ('up1', 1),
@@ -44,7 +45,7 @@ SOURCES: dict[str, tuple[str | None, float]] = {
     'conv3': ('up2', 1),
     'affine': ('condition', 1),
     'out': ('conv3', 1),
-    'z_index': (None, 1 / (16 * FINE_MAX)),
+    'z_index': (None, 1 / (16 * MAX_FINE)),
 }
 
 
@@ -246,7 +247,7 @@ class FixedScaleNetwork:
             If a tensor is missing, of a wrong shape, or its values could
             give inexact sums.
         """
-        try:
+        with reading_integers():
             layers = {
                 name: FixedConv2d.from_state(state, name) for name in SOURCES
             }
@@ -254,15 +255,6 @@ class FixedScaleNetwork:
                 layers, int(state['bits_x']), int(state['bits_affine'])
             )
             network._try_shapes()
-        except KeyError as error:
-            raise ModelError(
-                f'weights lack the integer tensor {error.args[0]!r}'
-            ) from None
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(
-                'weights hold integer tensors of wrong shapes: '
-                + str(error).splitlines()[0]
-            ) from None
         return network
 
     @property
