@@ -16,6 +16,7 @@ LAYERS = {
     'napari_sft.codec': 0,
     'napari_sft.models': 1,
     'napari_sft.api': 2,
+    'napari_sft.expected': 2,
     'napari_sft.file_info': 2,
     'napari_sft.image_files': 2,
     'napari_sft.picture': 2,
