@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.uint8]
 Symbols = NDArray[np.int32]
+Latents = tuple['Tensor', ...]
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,47 @@ class Symbolised:
     y: Symbols
     z_indices: Indices
     y_indices: Indices
-    latents: tuple[Tensor, ...]
+    latents: Latents
+
+
+@dataclass(frozen=True)
+class Halo:
+    """How far the steps of coding look around what they give, in cells.
+
+    A step that runs over a window gives what it would have given over the
+    whole plane, but for this margin of the window. A cell is 16x16 pixels;
+    where a step works on z, the margin is a multiple of 4.
+
+    Attributes
+    ----------
+    analysis : int
+        Pixels and map around y.
+    hyper : int
+        y around z.
+    scales : int
+        z and map around the indices of y: exactly, as all symbols hang on it.
+    context : int
+        Symbols around the latents of the encoder.
+    synthesis : int
+        Latents around a picture that differs by less than a grey level.
+    decoding : int
+        Symbols around such a picture.
+    """
+
+    analysis: int
+    hyper: int
+    scales: int
+    context: int
+    synthesis: int
+    decoding: int
 
 
 class CodecModel(Protocol):
     """A codec model with its weights, on a device.
 
     Maps come as `fine`, an int array (H/16, W/16) of a coded map's fine
-    units. H and W are multiples of 64 throughout.
+    units. H and W are multiples of 64 throughout where z is involved, of 16
+    elsewhere. Every step may run over any such window of a plane, see `Halo`.
 
     Attributes
     ----------
@@ -53,26 +87,51 @@ class CodecModel(Protocol):
         First 8 bytes of the SHA-256 of the weights.
     tables : Tables
         Integer probability tables of all symbols.
+    window : int
+        Pixels that analysis and synthesis should take at once: above it,
+        memory grows and time does not fall.
     """
 
     name: str
     weights_hash: bytes
     tables: Tables
+    window: int
+
+    @property
+    def halo(self) -> Halo:
+        """How far the steps look."""
+        ...
 
     def analyse(self, x: NDArray[np.float32], fine: NDArray) -> Tensor:
         """y (1, M, H/16, W/16) of a picture (H, W, 3) in 0..1."""
         ...
 
-    def symbolise(self, y: Tensor, fine: NDArray) -> Symbolised:
-        """Quantise y to symbols."""
+    def hyper_symbols(self, y: Tensor, fine: NDArray) -> Symbols:
+        """Symbols of z (N, H/64, W/64)."""
         ...
 
-    def parse(self, payload: bytes, fine: NDArray) -> Symbolised:
-        """Symbols of an entropy-coded payload."""
+    def z_indices(self, fine: NDArray) -> Indices:
+        """Scale index of every symbol of z; needs no neighbours."""
+        ...
+
+    def y_indices(self, z: Symbols, fine: NDArray) -> Indices:
+        """Scale index of every symbol of y, the same on every machine."""
+        ...
+
+    def quantise(
+        self, y: Tensor, z: Symbols, y_indices: Indices, fine: NDArray
+    ) -> tuple[Symbols, Latents]:
+        """Symbols of y around means that the decoder will know."""
+        ...
+
+    def restore(
+        self, z: Symbols, y: Symbols, y_indices: Indices, fine: NDArray
+    ) -> Latents:
+        """What synthesis starts from, of decoded symbols."""
         ...
 
     def synthesise(
-        self, latents: tuple[Tensor, ...], fine: NDArray
+        self, latents: Latents, fine: NDArray
     ) -> NDArray[np.float32]:
         """Picture (H, W, 3), about 0..1, unclamped."""
         ...

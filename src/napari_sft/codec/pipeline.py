@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 from napari_sft.codec.coded_map import CodedMap
 from napari_sft.codec.errors import FormatError, ImageError, StreamError
-from napari_sft.codec.model import CodecModel, Symbolised
-from napari_sft.codec.rans import Encoder, symbols_crc
+from napari_sft.codec.model import CodecModel, Indices, Symbolised, Symbols
+from napari_sft.codec.rans import Decoder, Encoder, symbols_crc
 
 BLOCK, HYPER_BLOCK = 16, 64
 CELLS = HYPER_BLOCK // BLOCK
@@ -63,12 +64,22 @@ def encode_plane(
         Quality of each 16x16 cell of the plane.
     """
     fine = padded_fine(coded_map)
-    symbols = model.symbolise(model.analyse(_padded_rgb(plane), fine), fine)
+    y = model.analyse(padded_rgb(plane), fine)
+    z = model.hyper_symbols(y, fine)
+    indices = model.y_indices(z, fine)
+    values, latents = model.quantise(y, z, indices, fine)
+    z_indices = model.z_indices(fine)
+    symbols = Symbolised(z, values, z_indices, indices, latents)
+    payload, crc = entropy_code(model, symbols)
+    return CodedPlane(payload, crc, coded_map, symbols)
+
+
+def entropy_code(model: CodecModel, symbols: Symbolised) -> tuple[bytes, int]:
+    """Payload of symbols, z before y, and their CRC-32."""
     encoder = Encoder(model.tables)
     encoder.push(symbols.z, symbols.z_indices)
     encoder.push(symbols.y, symbols.y_indices)
-    crc = symbols_crc(symbols.z, symbols.y)
-    return CodedPlane(encoder.finish(), crc, coded_map, symbols)
+    return encoder.finish(), symbols_crc(symbols.z, symbols.y)
 
 
 def parse_plane(
@@ -86,16 +97,54 @@ def parse_plane(
         If they are not those that were encoded: the payload, or the
         decoder, is damaged.
     """
-    try:
-        symbols = model.parse(payload, padded_fine(coded_map))
-    except StreamError as error:
-        raise StreamError(f'{where}: {error}') from None
-    if symbols_crc(symbols.z, symbols.y) != crc:
+    fine = padded_fine(coded_map)
+    z_indices = model.z_indices(fine)
+    with naming_streams(where):
+        z = parse_z(model, payload, z_indices)
+        indices = model.y_indices(z, fine)
+        y = parse_y(model, payload, z_indices, indices)
+    check_symbols(crc, z, y, where)
+    latents = model.restore(z, y, indices, fine)
+    return Symbolised(z, y, z_indices, indices, latents)
+
+
+def parse_z(model: CodecModel, payload: bytes, z_indices: Indices) -> Symbols:
+    """Symbols of z alone: they come first."""
+    decoder = Decoder(model.tables, payload, capacity=z_indices.size)
+    return decoder.pull(z_indices)
+
+
+def parse_y(
+    model: CodecModel,
+    payload: bytes,
+    z_indices: Indices,
+    y_indices: Indices,
+) -> Symbols:
+    """Symbols of y: no floating-point network decides any."""
+    count = z_indices.size + y_indices.size
+    decoder = Decoder(model.tables, payload, capacity=count)
+    decoder.pull(z_indices)
+    y = decoder.pull(y_indices)
+    decoder.done()
+    return y
+
+
+def check_symbols(crc: int, z: Symbols, y: Symbols, where: str) -> None:
+    """Raise FormatError unless symbols have the CRC-32 of those encoded."""
+    if symbols_crc(z, y) != crc:
         raise FormatError(
             f'{where}: symbols differ from those encoded: the file is '
             'damaged, or was made with other weights'
         )
-    return symbols
+
+
+@contextmanager
+def naming_streams(where: str) -> Iterator[None]:
+    """Put the place in front of what is wrong with a stream."""
+    try:
+        yield
+    except StreamError as error:
+        raise StreamError(f'{where}: {error}') from None
 
 
 def reconstruct_plane(
@@ -164,7 +213,8 @@ def padded_fine(coded_map: CodedMap) -> NDArray[np.int32]:
     return np.pad(fine, [(0, -n % CELLS) for n in fine.shape], 'edge')
 
 
-def _padded_rgb(plane: Plane) -> Plane:
+def padded_rgb(plane: Plane) -> Plane:
+    """Three samples a pixel, edges repeated to whole 64x64 blocks."""
     if plane.ndim == 2:
         plane = np.repeat(plane[..., None], 3, 2)
     margin = [(0, -n % HYPER_BLOCK) for n in plane.shape[:2]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from torch import Tensor, nn
 
 from napari_sft.codec.coded_map import MAX_FINE
 from napari_sft.codec.errors import ModelError
-from napari_sft.codec.model import Symbolised, Symbols
-from napari_sft.codec.rans import Decoder
+from napari_sft.codec.model import Halo, Indices, Latents, Symbols
 from napari_sft.models.compact import CompactConfig, CompactModel
 from napari_sft.models.device import convolution_dtype
 from napari_sft.models.entropy import LEVELS
+from napari_sft.models.halo import compact_halo
 from napari_sft.models.scale_network import FixedScaleNetwork
 from napari_sft.models.tables import (
     build_tables,
@@ -51,6 +52,7 @@ class CompactCodec:
     """
 
     name = NAME
+    window = 1 << 21
 
     def __init__(
         self,
@@ -101,6 +103,11 @@ class CompactCodec:
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
 
+    @cached_property
+    def halo(self) -> Halo:
+        """How far the steps look, from the networks' kernels."""
+        return compact_halo(self.network, self.scales)
+
     def analyse(
         self, x: NDArray[np.float32], fine: NDArray[np.integer]
     ) -> Tensor:
@@ -110,53 +117,70 @@ class CompactCodec:
         with self._context():
             return self.network.analyse(picture, self._q(fine))
 
-    def symbolise(self, y: Tensor, fine: NDArray[np.integer]) -> Symbolised:
-        """Quantise y around means that the decoder will know."""
+    def hyper_symbols(self, y: Tensor, fine: NDArray[np.integer]) -> Symbols:
+        """Symbols of z (N, H/64, W/64)."""
         q = self._q(fine)
         with self._context():
-            condition = self.network.condition(q)
-            z = self.network.hyper_analyse(y, q, condition)
-        z_indices = self.scales.z_indices(fine)
-        z_symbols = self.tables.clamp(
-            np.rint(z[0].float().cpu().numpy()).astype(np.int32), z_indices
-        )
-        indices = self.scales.y_indices(z_symbols, fine)
-        low, high = self._limits[:, torch.from_numpy(indices).int()]
-        with self._context():
-            y_hat, symbols = self.network.run_context(
-                self._tensor(z_symbols),
-                self._tensor(indices),
-                q,
-                condition,
-                lambda mean: (y - mean).round().clamp(low, high),
-            )
-        y_symbols: Symbols = symbols[0].cpu().numpy().astype(np.int32)
-        return Symbolised(z_symbols, y_symbols, z_indices, indices, (y_hat,))
+            z = self.network.hyper_analyse(y, q, self.network.condition(q))
+        whole = np.rint(z[0].float().cpu().numpy()).astype(np.int32)
+        return self.tables.clamp(whole, self.z_indices(fine))
 
-    def parse(self, payload: bytes, fine: NDArray[np.integer]) -> Symbolised:
-        """Symbols of a payload: no floating-point network decides any."""
-        height, width = fine.shape
-        count = height * width * self.network.config.latent_channels
-        decoder = Decoder(self.tables, payload, capacity=count + count // 32)
-        z_indices = self.scales.z_indices(fine)
-        z_symbols = decoder.pull(z_indices)
-        indices = self.scales.y_indices(z_symbols, fine)
-        y_symbols = decoder.pull(indices)
-        decoder.done()
+    def z_indices(self, fine: NDArray[np.integer]) -> Indices:
+        """Scale index of every symbol of z; needs no neighbours."""
+        return self.scales.z_indices(fine)
+
+    def y_indices(self, z: Symbols, fine: NDArray[np.integer]) -> Indices:
+        """Scale index of every symbol of y, the same on every machine."""
+        return self.scales.y_indices(z, fine)
+
+    def quantise(
+        self,
+        y: Tensor,
+        z: Symbols,
+        y_indices: Indices,
+        fine: NDArray[np.integer],
+    ) -> tuple[Symbols, Latents]:
+        """Symbols of y around means that the decoder will know."""
+        low, high = self._limits[:, torch.from_numpy(y_indices).int()]
+        y_hat, symbols = self._run_context(
+            z,
+            y_indices,
+            fine,
+            lambda mean: (y - mean).round().clamp(low, high),
+        )
+        return symbols[0].cpu().numpy().astype(np.int32), (y_hat,)
+
+    def restore(
+        self,
+        z: Symbols,
+        y: Symbols,
+        y_indices: Indices,
+        fine: NDArray[np.integer],
+    ) -> Latents:
+        """y_hat, of decoded symbols."""
+        residual = self._tensor(y)
+        y_hat, _ = self._run_context(z, y_indices, fine, lambda _: residual)
+        return (y_hat,)
+
+    def _run_context(
+        self,
+        z: Symbols,
+        y_indices: Indices,
+        fine: NDArray[np.integer],
+        residual_of: Callable[[Tensor], Tensor],
+    ) -> tuple[Tensor, Tensor]:
         q = self._q(fine)
-        residual = self._tensor(y_symbols)
         with self._context():
-            y_hat, _ = self.network.run_context(
-                self._tensor(z_symbols),
-                self._tensor(indices),
+            return self.network.run_context(
+                self._tensor(z),
+                self._tensor(y_indices),
                 q,
                 self.network.condition(q),
-                lambda _mean: residual,
+                residual_of,
             )
-        return Symbolised(z_symbols, y_symbols, z_indices, indices, (y_hat,))
 
     def synthesise(
-        self, latents: tuple[Tensor, ...], fine: NDArray[np.integer]
+        self, latents: Latents, fine: NDArray[np.integer]
     ) -> NDArray[np.float32]:
         """Picture (H, W, 3), about 0..1, unclamped."""
         q = self._q(fine)

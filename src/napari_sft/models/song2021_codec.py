@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from torch import Tensor
 
 from napari_sft.codec.coded_map import MAX_FINE
 from napari_sft.codec.errors import ModelError
-from napari_sft.codec.model import Indices, Symbolised, Symbols
-from napari_sft.codec.rans import Decoder, Tables
+from napari_sft.codec.model import Halo, Indices, Latents, Symbols
+from napari_sft.codec.rans import Tables
 from napari_sft.models.fixed_hyper_decoder import FixedHyperDecoder
+from napari_sft.models.halo import song2021_halo
 from napari_sft.models.song2021 import Song2021, Song2021Config
 from napari_sft.models.song2021_entropy import LEVELS
 from napari_sft.models.song2021_tables import build_tables, sample_symbols
@@ -55,6 +57,7 @@ class Song2021Codec:
     """
 
     name = NAME
+    window = 1 << 18  # features at full resolution take 2 kB a pixel
 
     def __init__(self, path: Path, device: torch.device) -> None:
         groups, self.about, self.weights_hash = load_weights(path)
@@ -90,6 +93,11 @@ class Song2021Codec:
             )
         return network.requires_grad_(False).eval().to(self.device)
 
+    @cached_property
+    def halo(self) -> Halo:
+        """How far the steps look, from the networks' kernels."""
+        return song2021_halo(self.network)
+
     @torch.inference_mode()
     def analyse(
         self, x: NDArray[np.float32], fine: NDArray[np.integer]
@@ -102,34 +110,50 @@ class Song2021Codec:
         return self.network.g_a(picture, q)
 
     @torch.inference_mode()
-    def symbolise(self, y: Tensor, fine: NDArray[np.integer]) -> Symbolised:
-        """Quantise y around means that the decoder will know."""
+    def hyper_symbols(self, y: Tensor, fine: NDArray[np.integer]) -> Symbols:
+        """Symbols of z (N, H/64, W/64), less their medians."""
         z = self._hyper_analyse(y, self._q(fine))
-        z_indices = self._z_indices(fine)
-        z_symbols = self._clamp(z - self._medians, z_indices)
-        indices = self.scales.y_indices(z_symbols)
-        z_hat, means = self._decode_hyper(z_symbols)
-        symbols = self._clamp(y - means, indices)
-        latents = (self._tensor(symbols) + means, z_hat)
-        return Symbolised(z_symbols, symbols, z_indices, indices, latents)
+        return self._clamp(z - self._medians, self.z_indices(fine))
+
+    def z_indices(self, fine: NDArray[np.integer]) -> Indices:
+        """Scale index of every symbol of z: its channel's own table."""
+        height, width = (size // HYPER_CELLS for size in fine.shape)
+        channels = self.network.config.N
+        levels = np.arange(LEVELS, LEVELS + channels, dtype=np.uint8)
+        return np.tile(levels[:, None, None], (1, height, width))
+
+    def y_indices(self, z: Symbols, fine: NDArray[np.integer]) -> Indices:
+        """Scale index of every symbol of y; the map is not used."""
+        return self.scales.y_indices(z)
 
     @torch.inference_mode()
-    def parse(self, payload: bytes, fine: NDArray[np.integer]) -> Symbolised:
-        """Symbols of a payload: no floating-point network decides any."""
-        count = fine.size * self.network.config.M
-        decoder = Decoder(self.tables, payload, capacity=count + count // 16)
-        z_indices = self._z_indices(fine)
-        z_symbols = decoder.pull(z_indices)
-        indices = self.scales.y_indices(z_symbols)
-        symbols = decoder.pull(indices)
-        decoder.done()
-        z_hat, means = self._decode_hyper(z_symbols)
-        latents = (self._tensor(symbols) + means, z_hat)
-        return Symbolised(z_symbols, symbols, z_indices, indices, latents)
+    def quantise(
+        self,
+        y: Tensor,
+        z: Symbols,
+        y_indices: Indices,
+        fine: NDArray[np.integer],
+    ) -> tuple[Symbols, Latents]:
+        """Symbols of y around means that the decoder will know."""
+        z_hat, means = self._decode_hyper(z)
+        symbols = self._clamp(y - means, y_indices)
+        return symbols, (self._tensor(symbols) + means, z_hat)
+
+    @torch.inference_mode()
+    def restore(
+        self,
+        z: Symbols,
+        y: Symbols,
+        y_indices: Indices,
+        fine: NDArray[np.integer],
+    ) -> Latents:
+        """y_hat and z_hat, of decoded symbols."""
+        z_hat, means = self._decode_hyper(z)
+        return self._tensor(y) + means, z_hat
 
     @torch.inference_mode()
     def synthesise(
-        self, latents: tuple[Tensor, ...], fine: NDArray[np.integer]
+        self, latents: Latents, fine: NDArray[np.integer]
     ) -> NDArray[np.float32]:
         """Picture (H, W, 3), about 0..1, unclamped; the map is not used."""
         x_hat = self.network.g_s(*latents)
@@ -154,12 +178,6 @@ class Song2021Codec:
         z_hat = self._tensor(z_symbols) + self._medians
         _, means = self.network.gaussian_parameters(z_hat)
         return z_hat, means
-
-    def _z_indices(self, fine: NDArray[np.integer]) -> Indices:
-        height, width = (size // HYPER_CELLS for size in fine.shape)
-        channels = self.network.config.N
-        levels = np.arange(LEVELS, LEVELS + channels, dtype=np.uint8)
-        return np.tile(levels[:, None, None], (1, height, width))
 
     def _clamp(self, values: Tensor, indices: Indices) -> Symbols:
         whole = values[0].round().cpu().numpy().astype(np.int64)
