@@ -1,0 +1,289 @@
+"""One plane compressed again and again while its quality map is painted."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import napari_sft
+from napari_sft.codec.container import Calibration, Provenance
+from napari_sft.codec.encoder import encode_job
+from napari_sft.codec.errors import ImageError
+from napari_sft.codec.image import Image, Window, WindowChoice
+from napari_sft.preview_job import WatchedJob, WatchedModel, cell_bits
+from napari_sft.verification import Verification, save_verified
+
+Progress = Callable[[int, int], None]
+Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """A plane as it is after compression, and what that took.
+
+    Attributes
+    ----------
+    data : bytes
+        The complete `.sft` file.
+    reconstruction : ndarray, (Y, X) or (Y, X, 3)
+        What a reader of the file gets, in the image's dtype.
+    quality : ndarray of float32, (Y, X)
+        0..100: the map that is in the file, one value a 16x16 block.
+    bits : ndarray of float32, (ceil(Y / 16), ceil(X / 16))
+        Bits that each block takes by the coder's own tables; they sum to the
+        entropy-coded payload.
+    info : dict
+        What `napari_sft.info` says of the file.
+    ratio_to_raw : float
+        Size of the pixels in memory over that of the file.
+    ratio_to_source : float or None
+        The same of the file that the image came from; None if unknown.
+    seconds : float
+        Time it took.
+    """
+
+    data: bytes
+    reconstruction: NDArray[Any]
+    quality: Map
+    bits: Map
+    info: dict[str, Any]
+    ratio_to_raw: float
+    ratio_to_source: float | None
+    seconds: float
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        device: str = 'auto',
+        progress: Progress | None = None,
+    ) -> Verification:
+        """Write `data` to a file that gets its name once it is verified.
+
+        Every tile's symbols are decoded from the written file and their
+        checksums compared; see `napari_sft.verification.save_verified`.
+
+        Raises
+        ------
+        SftError
+            It can't be written or isn't sound; an older file is kept.
+        """
+        return save_verified(path, self.data, device=device, progress=progress)
+
+
+class Previewer:
+    """Compresses one plane; cheap to make, so that any thread may do it.
+
+    Parameters
+    ----------
+    image : array, (Y, X) or (Y, X, 3)
+        The plane, with one more axis of samples or axes of size 1 if `axes`
+        names them. A lazy array is read by the first `run`.
+    axes : str, optional
+        As for `napari_sft.imwrite`.
+    rgb : bool, optional
+        Whether the last axis holds RGB samples.
+    window : {'auto', 'dtype', 'minmax'} or (lo, hi)
+        Values that map to 0 and 1; see `Image.windows`.
+    scale, translate, units, labels, name, source
+        Stored in the file as by `napari_sft.imwrite`.
+    model, device : str
+        As for `napari_sft.encode`.
+    source_bytes : int, optional
+        Size of the file that the image came from.
+
+    Raises
+    ------
+    ImageError
+        The image can't be encoded as it is, or has several planes.
+    """
+
+    def __init__(
+        self,
+        image: Any,
+        *,
+        axes: str | None = None,
+        rgb: bool | None = None,
+        window: WindowChoice = 'auto',
+        scale: tuple[float, ...] = (),
+        translate: tuple[float, ...] = (),
+        units: tuple[str, ...] = (),
+        labels: tuple[str, ...] = (),
+        name: str = '',
+        source: str = '',
+        model: str = 'compact',
+        device: str = 'auto',
+        source_bytes: int | None = None,
+    ) -> None:
+        self._image = Image.from_array(image, axes, rgb=rgb, alpha='drop')
+        if self._image.layout.plane_count > 1:
+            raise ImageError(
+                f'a preview is of one plane, not of an image of shape '
+                f'{self._image.layout.shape}; choose a plane'
+            )
+        self._calibration = Calibration(
+            tuple(scale), tuple(translate), tuple(units), tuple(labels), name
+        )
+        self._source = source
+        self._window_choice = window
+        self._windows: tuple[Window, ...] = ()
+        self._model, self._device = model, device
+        self._source_bytes = source_bytes
+        self._lock = threading.Lock()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self._image.layout.plane_shape[:2]
+        return height, width
+
+    def run(
+        self,
+        quality: float | ArrayLike,
+        *,
+        target_bytes: int | None = None,
+        progress: Progress | None = None,
+    ) -> Preview:
+        """Compress with a quality map.
+
+        Any thread may call it; a second one waits for the first.
+
+        Parameters
+        ----------
+        quality : number or array (Y, X)
+            0..100.
+        target_bytes : int, optional
+            Size not to exceed; the whole map is shifted to meet it.
+        progress : callable, optional
+            Called with (done, total) in equal parts of the work; may raise
+            to cancel.
+
+        Raises
+        ------
+        MapError
+            The map doesn't fit the image.
+        TargetError
+            The target size can't be met.
+        ModelError
+            The model, its weights or the device are not available.
+        """
+        with self._lock:
+            return self._run(quality, target_bytes, progress)
+
+    def _run(
+        self,
+        quality: float | ArrayLike,
+        target_bytes: int | None,
+        progress: Progress | None,
+    ) -> Preview:
+        from napari_sft.models.registry import load_model
+
+        start = time.perf_counter()
+        steps = _Steps(progress)
+        model = WatchedModel(
+            load_model(self._model, self._device), steps.repeat
+        )
+        job = WatchedJob(
+            image=self._loaded(),
+            windows=self._windows,
+            quality=quality,
+            model=model,
+            calibration=(
+                None
+                if self._calibration == Calibration()
+                else self._calibration
+            ),
+            provenance=_provenance(self._source),
+            target_bytes=target_bytes,
+        )
+        buffer = io.BytesIO()
+        encode_job(buffer, job, steps.tell)
+        data = buffer.getvalue()
+        with napari_sft.open(data) as file:
+            info, coded = file.info(), file.quality_map
+        return Preview(
+            data=data,
+            reconstruction=job.seen[-1],
+            quality=coded,
+            bits=cell_bits(model, model.final, self.shape),
+            info=info,
+            ratio_to_raw=info['ratio'],
+            ratio_to_source=(
+                None
+                if self._source_bytes is None
+                else self._source_bytes / len(data)
+            ),
+            seconds=time.perf_counter() - start,
+        )
+
+    def _loaded(self) -> Image:
+        """The image in memory, its value window known."""
+        if not self._windows:
+            pixels = np.asarray(self._image.data)
+            self._image = replace(self._image, data=pixels)
+            self._windows = self._image.windows(self._window_choice)
+        return self._image
+
+
+def error_map(original: ArrayLike, reconstruction: ArrayLike) -> Map:
+    """Absolute error of each pixel, in RGB images the largest of a sample.
+
+    Parameters
+    ----------
+    original, reconstruction : arrays (Y, X) or (Y, X, 3)
+
+    Returns
+    -------
+    ndarray of float32 (Y, X)
+        In values of the image.
+
+    Raises
+    ------
+    ImageError
+        Their shapes differ.
+    """
+    first, second = np.asarray(original), np.asarray(reconstruction)
+    if first.shape != second.shape:
+        raise ImageError(
+            f'images of shapes {first.shape} and {second.shape} can not be '
+            'compared; they need the same shape'
+        )
+    errors = np.abs(np.subtract(first, second, dtype=np.float64))
+    if errors.ndim == 3:
+        errors = errors.max(2)
+    return errors.astype(np.float32)
+
+
+class _Steps:
+    """Passes progress on, and repeats it so that work ends soon if told."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._last = (0, 1)
+
+    def tell(self, done: int, total: int) -> None:
+        self._last = (done, total)
+        self.repeat()
+
+    def repeat(self) -> None:
+        if self._progress is not None:
+            self._progress(*self._last)
+
+
+def _provenance(source: str) -> Provenance:
+    import torch
+
+    software = (
+        f'napari-sft {napari_sft.__version__}',
+        f'torch {torch.__version__}',
+    )
+    return Provenance(software, source, datetime.now(timezone.utc))
