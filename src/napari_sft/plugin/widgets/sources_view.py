@@ -1,0 +1,120 @@
+"""Quality maps from what is there already: layers, a ramp, a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QStackedWidget, QWidget
+
+from napari_sft.plugin.widgets.labels_page import LabelsPage
+from napari_sft.plugin.widgets.parts import (
+    View,
+    add_row,
+    button,
+    column,
+    combo_box,
+    fill,
+    form,
+)
+from napari_sft.plugin.widgets.source_pages import (
+    CentrePage,
+    FilePage,
+    GradientPage,
+    PointsPage,
+    ShapesPage,
+    SourcePage,
+)
+
+
+class MapSourcesView(View):
+    """Choose a source, its settings, and make the map.
+
+    Signals
+    -------
+    map_requested(str, dict)
+        Kind and settings: see `source_pages` for what each kind has.
+    labels_layer_chosen(str)
+        A labels layer was chosen; its values are wanted.
+    """
+
+    map_requested = Signal(str, dict)
+    labels_layer_chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.labels = LabelsPage()
+        self.pages: dict[str, SourcePage] = {
+            'shapes': ShapesPage(),
+            'points': PointsPage(),
+            'labels': self.labels,
+            'gradient': GradientPage(),
+            'centre': CentrePage(),
+            'file': FilePage(),
+        }
+        self.kinds = combo_box('What the map is made from', 'Source')
+        fill(
+            self.kinds,
+            [(kind, page.title) for kind, page in self.pages.items()],
+            'shapes',
+        )
+        self._stack = QStackedWidget()
+        for page in self.pages.values():
+            self._stack.addWidget(page)
+            page.changed.connect(self._update)
+        self.make = button('Make the map', 'A new map, or the chosen one anew')
+        grid = form()
+        add_row(grid, 'From', self.kinds)
+        layout = column(self.body)
+        layout.addLayout(grid)
+        layout.addWidget(self._stack)
+        layout.addWidget(self.make)
+        self.kinds.activated.connect(self._choose)
+        self.labels.layer_chosen.connect(self.labels_layer_chosen)
+        self.make.clicked.connect(self._emit)
+        self._show()
+
+    def set_layers(self, kind: str, names: Sequence[str]) -> None:
+        """Set the layers that 'shapes', 'points' or 'labels' may use."""
+        self.pages[kind].set_layers(names)
+        self._update()
+
+    def set_label_values(self, values: Sequence[int]) -> None:
+        """Set the values in the chosen labels layer, 0 left out."""
+        self.labels.set_values(values)
+
+    def choose(self, kind: str) -> None:
+        """Show the settings of a kind of source."""
+        self.kinds.setCurrentIndex(self.kinds.findData(kind))
+        self._show()
+
+    def _kind(self) -> str:
+        return self.kinds.currentData()
+
+    def _show(self) -> None:
+        page = self.pages[self._kind()]
+        # Pages differ in height; the hidden ones must not hold the room.
+        for other in self.pages.values():
+            policy = other.sizePolicy()
+            vertical = policy.Policy.Ignored
+            if other is page:
+                vertical = policy.Policy.Preferred
+            policy.setVerticalPolicy(vertical)
+            other.setSizePolicy(policy)
+        self._stack.setCurrentWidget(page)
+        self._update()
+
+    def _choose(self) -> None:
+        self._show()
+        page = self.pages[self._kind()]
+        if page is self.labels and self.labels.layer():
+            self.labels_layer_chosen.emit(self.labels.layer())
+
+    def _update(self) -> None:
+        missing = self.pages[self._kind()].missing()
+        self.make.setEnabled(not missing)
+        self.make.setToolTip(missing)
+
+    def _emit(self) -> None:
+        kind = self._kind()
+        self.map_requested.emit(kind, self.pages[kind].settings())
