@@ -11,40 +11,60 @@ from numpy.typing import NDArray
 
 from napari_sft.codec.encoder import Job
 from napari_sft.codec.image import denormalise, normalise
+from napari_sft.codec.model import Symbolised
 
 if TYPE_CHECKING:
-    from napari_sft.codec.model import CodecModel, Symbolised
+    from napari_sft.codec.model import CodecModel, Indices, Latents, Symbols
 
 
 class WatchedModel:
-    """A model that remembers which symbols it made the final picture of.
+    """A model that remembers which symbols the final picture is made of.
 
-    It is the encoder's model, so that nothing is computed twice.
+    It is the encoder's model, so that nothing is computed twice. All that is
+    not watched is the model's own.
+
+    Parameters
+    ----------
+    model : CodecModel
+        The model.
+    check : callable
+        Called before each long step; may raise to end the work.
+
+    Attributes
+    ----------
+    final : Symbolised
+        Symbols of the last picture that was synthesised.
     """
 
     def __init__(self, model: CodecModel, check: Callable[[], None]) -> None:
-        self.name, self.weights_hash = model.name, model.weights_hash
-        self.tables = model.tables
         self.final: Symbolised
         self._model, self._check = model, check
         self._made: list[Symbolised] = []
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
     def analyse(self, x: NDArray[np.float32], fine: NDArray[Any]) -> Any:
+        """As `CodecModel.analyse`."""
         self._check()
         return self._model.analyse(x, fine)
 
-    def symbolise(self, y: Any, fine: NDArray[Any]) -> Symbolised:
+    def quantise(
+        self, y: Any, z: Symbols, y_indices: Indices, fine: NDArray[Any]
+    ) -> tuple[Symbols, Latents]:
+        """As `CodecModel.quantise`."""
         self._check()
-        symbols = self._model.symbolise(y, fine)
-        self._made.append(symbols)
-        return symbols
-
-    def parse(self, payload: bytes, fine: NDArray[Any]) -> Symbolised:
-        return self._model.parse(payload, fine)
+        symbols, latents = self._model.quantise(y, z, y_indices, fine)
+        z_indices = self._model.z_indices(fine)
+        self._made.append(
+            Symbolised(z, symbols, z_indices, y_indices, latents)
+        )
+        return symbols, latents
 
     def synthesise(
-        self, latents: tuple[Any, ...], fine: NDArray[Any]
+        self, latents: Latents, fine: NDArray[Any]
     ) -> NDArray[np.float32]:
+        """As `CodecModel.synthesise`."""
         self._check()
         (self.final,) = (s for s in self._made if s.latents is latents)
         return self._model.synthesise(latents, fine)
