@@ -42,7 +42,8 @@ def encode(
     quality : float
         0..100, everywhere; ignored where there is a map.
     quality_map : array, optional
-        Qualities 0..100, shape (Y, X), or the image's with its stack axes.
+        Qualities 0..100: one map (Y, X) for all planes, or of the image's
+        shape, its axes in the same order, without RGB samples.
     target_bytes : int, optional
         Size not to exceed; the whole map is shifted until the file is
         within 1 % of it.
@@ -122,7 +123,8 @@ def imwrite(
     axes, rgb, alpha
         What the array's axes are; see `napari_sft.codec.image.Image`.
     windows : str, (lo, hi) or sequence
-        Values that map to 0 and 1; see `Image.windows`.
+        Values that map to 0 and 1, for all channels or for each; see
+        `Image.windows`.
     scale, translate, units, labels : tuple
         Spatial calibration, one entry an axis but for RGB samples.
     name, source : str
@@ -156,7 +158,9 @@ def imwrite(
     job = Job(
         image=picture,
         windows=picture.windows(windows),
-        quality=quality if quality_map is None else np.asarray(quality_map),
+        quality=quality
+        if quality_map is None
+        else picture.ordered_map(np.asarray(quality_map)),
         model=load_model(model, device),
         calibration=None if calibration == Calibration() else calibration,
         provenance=_provenance(source) if provenance else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from napari_sft.codec.container import Measure, Reader
+from napari_sft.codec.windows import mapping_error
 
 
 def describe(reader: Reader, bpp: float) -> dict[str, Any]:
@@ -20,7 +21,9 @@ def describe(reader: Reader, bpp: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        Numbers, texts, lists and dicts that JSON can hold.
+        Numbers, texts, lists and dicts that JSON can hold. Statistics are in
+        parts of the value window; `mapping_error` is what taking values
+        through the window and back can cost on top, in values of the image.
     """
     header = reader.header
     height, width = header.size()
@@ -42,6 +45,9 @@ def describe(reader: Reader, bpp: float) -> dict[str, Any]:
         'model': header.model,
         'weights': header.weights.hex(),
         'windows': [[w.lo, w.hi] for w in header.windows],
+        'mapping_error': max(
+            mapping_error(w, header.dtype) for w in header.windows
+        ),
         'map': header.map_scope,
     }
     if reader.statistics is not None:

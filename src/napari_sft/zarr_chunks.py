@@ -261,4 +261,4 @@ def _choice(windows: Windows, outside: int) -> Any:
         return windows
     if len(windows) == 1:
         return windows[0]
-    return [Window(*w) for w in (*windows, *windows[-1:] * outside)]
+    return (*windows, *windows[-1:] * outside)

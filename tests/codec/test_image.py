@@ -15,6 +15,7 @@ from napari_sft.codec.image import (
     denormalise,
     normalise,
 )
+from napari_sft.codec.windows import mapping_error
 
 INTEGERS = [d for d in DTYPES if 'int' in d]
 
@@ -205,6 +206,8 @@ def test_windows_of_the_users_own_choice():
     assert image.windows(np.array([0, 10])) == (one, one)
     assert image.windows(one) == (one, one)
     assert image.windows([one, two]) == (one, two)
+    assert image.windows([(0, 10), (5, 60000)]) == (one, two)
+    assert image.windows(np.array([[0, 10], [5, 60000]])) == (one, two)
     assert image.windows('dtype') == (Window(0, 65535),) * 2
 
 
@@ -218,6 +221,7 @@ def test_windows_of_the_users_own_choice():
         ('uint8', 'percentile', "'percentile'"),
         ('uint8', [Window(0, 1)] * 3, '2 channels'),
         ('uint8', ('a', 'b'), 'no value window'),
+        ('uint8', [(0, 1), (2,)], 'no value window'),
     ],
 )
 def test_unusable_windows_are_refused(dtype, choice, message):
@@ -262,6 +266,35 @@ def test_floats_of_any_range_come_back_to_24_bits(values):
     error = np.abs(back / 2 - values / 2)
     span = window.hi / 2 - window.lo / 2
     assert (error <= span * 2**-24 + 5e-324).all()
+
+
+@given(
+    st.sampled_from(DTYPES),
+    st.tuples(st.floats(-1e30, 1e30), st.floats(-1e30, 1e30)),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_mapping_costs_no_more_than_it_says(dtype, ends, seed):
+    dtype = np.dtype(dtype)
+    whole = np.iinfo if dtype.kind in 'iu' else np.finfo
+    limits = float(whole(dtype).min), float(whole(dtype).max)
+    lo, hi = sorted(np.clip(ends, *limits))
+    inside = np.random.default_rng(seed).uniform(lo, hi, (8, 8))
+    values = np.clip(inside, *limits).astype(dtype)
+    window = Window(float(values.min()), float(values.max()))
+    back = denormalise(normalise(values, window), window, dtype)
+    error = np.abs(back.astype(np.longdouble) - values).max()
+    assert error <= mapping_error(window, dtype)
+    if dtype.kind in 'iu' and dtype.itemsize <= 2:
+        assert error == 0
+
+
+def test_a_map_follows_the_axes_of_its_array():
+    image = Image.from_array(np.zeros((4, 3, 5, 2), np.uint8), 'XSYZ')
+    whole = np.arange(40).reshape(4, 5, 2)
+    assert image.ordered_map(whole).shape == (2, 5, 4)
+    assert image.ordered_map(whole)[1, 3, 2] == whole[2, 3, 1]
+    planar = np.zeros((5, 4))
+    assert image.ordered_map(planar) is planar
 
 
 @pytest.mark.parametrize('dtype', DTYPES)

@@ -151,12 +151,24 @@ class Image:
         block = block.transpose([axes.index(a) for a in 'YXS' if a in axes])
         return np.ascontiguousarray(block, dtype=layout.dtype)
 
+    def ordered_map(self, quality_map: Any) -> Any:
+        """A map of the array's shape with its axes in the layout's order.
+
+        A map (Y, X) comes back as it is, and so does one of another number
+        of axes than the array has besides samples.
+        """
+        source = self.source_axes.replace('S', '')
+        if len(source) == 2 or np.ndim(quality_map) != len(source):
+            return quality_map
+        order = [source.index(axis) for axis in canonical(source)]
+        return np.transpose(quality_map, order)
+
     def windows(self, choice: WindowChoice = 'auto') -> tuple[Window, ...]:
         """One value window for each channel; RGB samples share theirs.
 
         Parameters
         ----------
-        choice : {'auto', 'dtype', 'minmax'}, Window, (lo, hi) or sequence
+        choice : {'auto', 'dtype', 'minmax'}, (lo, hi), Window or sequence
             'dtype' is the integer type's whole range. 'minmax' reads the
             whole image once and takes each channel's extremes. 'auto' is
             'dtype' for 8-bit images and 'minmax' for all others, so that 12
