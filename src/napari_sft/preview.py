@@ -81,7 +81,7 @@ class Preview:
 
 
 class Previewer:
-    """Compresses one plane; cheap to make, so that any thread may do it.
+    """Compresses one plane; cheap to make, reads no pixel before `run`.
 
     Parameters
     ----------
@@ -146,6 +146,10 @@ class Previewer:
         height, width = self._image.layout.plane_shape[:2]
         return height, width
 
+    def plane(self) -> NDArray[Any]:
+        """The pixels, (Y, X) or (Y, X, 3), in the image's dtype."""
+        return self._loaded().plane(0)
+
     def run(
         self,
         quality: float | ArrayLike,
@@ -153,9 +157,7 @@ class Previewer:
         target_bytes: int | None = None,
         progress: Progress | None = None,
     ) -> Preview:
-        """Compress with a quality map.
-
-        Any thread may call it; a second one waits for the first.
+        """Compress with a quality map; several threads may do so at once.
 
         Parameters
         ----------
@@ -176,15 +178,6 @@ class Previewer:
         ModelError
             The model, its weights or the device are not available.
         """
-        with self._lock:
-            return self._run(quality, target_bytes, progress)
-
-    def _run(
-        self,
-        quality: float | ArrayLike,
-        target_bytes: int | None,
-        progress: Progress | None,
-    ) -> Preview:
         from napari_sft.models.registry import load_model
 
         start = time.perf_counter()
@@ -227,10 +220,11 @@ class Previewer:
 
     def _loaded(self) -> Image:
         """The image in memory, its value window known."""
-        if not self._windows:
-            pixels = np.asarray(self._image.data)
-            self._image = replace(self._image, data=pixels)
-            self._windows = self._image.windows(self._window_choice)
+        with self._lock:
+            if not self._windows:
+                pixels = np.asarray(self._image.data)
+                self._image = replace(self._image, data=pixels)
+                self._windows = self._image.windows(self._window_choice)
         return self._image
 
 
