@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_sft.codec import coded_map
 from napari_sft.codec.errors import MapError
 from napari_sft.codec.layout import Layout
 from napari_sft.codec.quality import (
@@ -17,7 +18,7 @@ from napari_sft.codec.quality import (
     from_shapes,
     gradient,
     lambda_of,
-    plane_quality,
+    plane_map,
     resample,
     to_gray,
 )
@@ -65,15 +66,67 @@ def test_maps_that_are_no_numbers_are_refused(dtype):
         check_quality(np.zeros((4, 5), dtype), (4, 5))
 
 
+class Lazy:
+    """An array that is read by parts only; the largest part is noted."""
+
+    def __init__(self, data):
+        self._data = data
+        self.shape, self.ndim, self.dtype = data.shape, data.ndim, data.dtype
+        self.largest = 0
+
+    def __getitem__(self, index):
+        part = self._data[index]
+        self.largest = max(self.largest, part.size)
+        return part
+
+
 def test_stacks_take_one_map_for_all_planes_or_one_for_each():
-    layout = Layout('TCYX', (2, 3, 4, 5), np.dtype('uint8'))
-    full = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5) % 101
-    np.testing.assert_array_equal(plane_quality(full, layout, 4), full[1, 1])
-    shared = full[0, 0]
-    np.testing.assert_array_equal(plane_quality(shared, layout, 4), shared)
-    assert (plane_quality(7, layout, 4) == 7).all()
-    with pytest.raises(MapError, match=r'\(2, 4, 5\).*\(2, 3, 4, 5\)'):
-        plane_quality(full[:, 0], layout, 0)
+    layout = Layout('TCYX', (2, 3, 40, 50), np.dtype('uint8'))
+    full = np.random.default_rng(0).integers(0, 101, layout.shape)
+    wanted = CodedMap.from_quality(full[1, 1])
+    assert plane_map(full, layout, 4) == wanted
+    assert plane_map(full[1, 1], layout, 4) == wanted
+    assert plane_map(50, layout, 4) == CodedMap.from_quality(50, (40, 50))
+    with pytest.raises(MapError, match=r'\(2, 40, 50\).*\(2, 3, 40, 50\)'):
+        plane_map(full[:, 0], layout, 0)
+
+
+def test_large_maps_are_read_some_rows_at_a_time(monkeypatch):
+    monkeypatch.setattr(coded_map, '_STRIP_PIXELS', 64 * 70)
+    quality = np.random.default_rng(0).integers(0, 101, (3, 211, 70))
+    lazy = Lazy(quality)
+    layout = Layout('ZYX', quality.shape, np.dtype('uint8'))
+    maps = [plane_map(lazy, layout, n) for n in range(3)]
+    assert lazy.largest <= 64 * 70
+    assert maps == [CodedMap.from_quality(part) for part in quality]
+    shared = CodedMap.from_quality(Lazy(quality[1]), (211, 70))
+    assert shared == maps[1]
+    quality[2, 200, 3] = 101
+    with pytest.raises(MapError, match='to 101'):
+        plane_map(lazy, layout, 2)
+
+
+def test_a_uniform_map_takes_no_memory_and_the_largest_plane_no_time():
+    coded = CodedMap.from_quality(50, (1 << 30, 1 << 30))
+    assert coded.uniform
+    assert coded.shape == (1 << 26, 1 << 26)
+    shifted = coded.shifted(-100)
+    assert shifted.uniform
+    part = shifted.crop(slice(1 << 25, (1 << 25) + 2), slice(0, 3)).fine()
+    np.testing.assert_array_equal(part, np.full((2, 3), 148))
+    assert coded.halved().shape == (1 << 25, 1 << 25)
+
+
+@given(maps)
+@settings(deadline=None)
+def test_a_map_is_halved_by_averages_of_2x2_cells(coded):
+    half = coded.halved()
+    assert half.shape == tuple(-(-n // 2) for n in coded.shape)
+    assert half.offset == coded.offset
+    levels = coded.levels.astype(float)
+    levels = np.pad(levels, [(0, n % 2) for n in levels.shape], 'edge')
+    means = levels.reshape(half.shape[0], 2, half.shape[1], 2).mean((1, 3))
+    assert np.abs(half.levels - means).max() <= 0.5
 
 
 def test_resampling_keeps_flat_maps_and_averages_where_it_shrinks():

@@ -8,6 +8,7 @@ decoder both work from this map, never from the painted one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ LEVELS = 32
 FINE_STEPS = 16  # fine values in one level
 MAX_FINE = FINE_STEPS * (LEVELS - 1)
 MAX_OFFSET = FINE_STEPS
+_STRIP_PIXELS = 1 << 22  # of a map that are read at once
 
 
 def check_quality(quality: ArrayLike, shape: tuple[int, int]) -> NDArray[Any]:
@@ -44,15 +46,25 @@ def check_quality(quality: ArrayLike, shape: tuple[int, int]) -> NDArray[Any]:
         The map is not made of numbers, has another shape, or leaves 0..100.
     """
     values = np.asarray(quality)
+    if values.ndim:
+        _check_shape(values.shape, shape)
+    _check_values(values)
+    return np.broadcast_to(values, shape) if values.ndim == 0 else values
+
+
+def _check_shape(given: tuple[int, ...], shape: tuple[int, int]) -> None:
+    if tuple(given) != tuple(shape):
+        raise MapError(
+            f'quality map has the shape {tuple(given)} but the plane has '
+            f'{tuple(shape)}; resample it or give a single number'
+        )
+
+
+def _check_values(values: NDArray[Any]) -> None:
     if values.dtype.kind not in 'iuf':
         raise MapError(
             f'quality map of dtype {values.dtype} is not made of numbers; '
             'give qualities 0..100'
-        )
-    if values.ndim and values.shape != tuple(shape):
-        raise MapError(
-            f'quality map has the shape {values.shape} but the plane has '
-            f'{tuple(shape)}; resample it or give a single number'
         )
     # NaN fails every comparison.
     if values.size and not (values.min() >= 0 and values.max() <= 100):
@@ -60,7 +72,6 @@ def check_quality(quality: ArrayLike, shape: tuple[int, int]) -> NDArray[Any]:
             f'quality map has values from {values.min()} to {values.max()}; '
             'qualities go from 0 to 100, without NaN'
         )
-    return np.broadcast_to(values, shape) if values.ndim == 0 else values
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +105,12 @@ class CodedMap:
                 f'map levels of shape {levels.shape} and dtype {levels.dtype} '
                 'are no grid; give integers, one for each 16x16 pixels'
             )
-        if levels.min() < 0 or levels.max() >= LEVELS:
+        # One level repeated takes no memory, however large the plane.
+        flat = not any(levels.strides)
+        some = levels[:1, :1] if flat else levels
+        if some.min() < 0 or some.max() >= LEVELS:
             raise MapError(
-                f'map levels go from {levels.min()} to {levels.max()}; they '
+                f'map levels go from {some.min()} to {some.max()}; they '
                 f'must lie in 0..{LEVELS - 1}'
             )
         if not -MAX_OFFSET <= self.offset <= MAX_OFFSET:
@@ -104,8 +118,9 @@ class CodedMap:
                 f'map offset {self.offset} must lie in '
                 f'-{MAX_OFFSET}..{MAX_OFFSET}'
             )
-        levels = levels.astype(np.uint8)
-        levels.flags.writeable = False
+        copied = some.astype(np.uint8)
+        copied.flags.writeable = False
+        levels = np.broadcast_to(copied, levels.shape) if flat else copied
         object.__setattr__(self, 'levels', levels)
         object.__setattr__(self, 'offset', int(self.offset))
 
@@ -138,17 +153,44 @@ class CodedMap:
                 f'quality map of shape {shape} belongs to no plane; give a '
                 '(Y, X) array, or a number and the shape of the plane'
             )
-        values = check_quality(quality, shape)
         if np.ndim(quality) == 0:
-            grid = tuple(-(-n // CELL) for n in shape)
-            means = np.full(grid, float(values[0, 0]))
-        else:
-            means = _cell_means(values)
-        fine = np.floor(means * (MAX_FINE / 100) + 0.5).astype(np.int64)
-        offset = _best_offset(
-            np.bincount(fine.ravel(), minlength=MAX_FINE + 1)
-        )
-        return cls(_levels(fine, offset), offset)
+            return cls.uniform_of(check_quality(quality, (1, 1))[0, 0], shape)
+        _check_shape(np.shape(quality), shape)
+        return cls.from_rows(lambda rows: quality[rows], shape)  # type: ignore[index]
+
+    @classmethod
+    def uniform_of(cls, quality: float, shape: tuple[int, int]) -> CodedMap:
+        """The map of one quality, for a plane of (Y, X) = `shape`."""
+        level, offset = _quantised(np.full((1, 1), float(quality)))
+        grid = tuple(-(-n // CELL) for n in shape)
+        return cls(np.broadcast_to(level, grid), offset)
+
+    @classmethod
+    def from_rows(
+        cls, read: Callable[[slice], Any], shape: tuple[int, int]
+    ) -> CodedMap:
+        """The same as `from_quality`, of a map that is read by rows.
+
+        Parameters
+        ----------
+        read : callable
+            Gives some rows of the map, an array (rows, X).
+        shape : (int, int)
+            Height and width of the plane.
+        """
+        return cls(*_quantised(_cell_means(read, shape)))
+
+    def halved(self) -> CodedMap:
+        """The map of the plane at half its height and width."""
+        if self.uniform:
+            grid = tuple(-(-n // 2) for n in self.shape)
+            return CodedMap(
+                np.broadcast_to(self.levels[:1, :1], grid), self.offset
+            )
+        levels = np.pad(self.levels, [(0, n % 2) for n in self.shape], 'edge')
+        rows, columns = levels.shape
+        quads = levels.reshape(rows // 2, 2, columns // 2, 2)
+        return CodedMap((quads.sum((1, 3), np.int64) + 2) // 4, self.offset)
 
     def fine(self) -> NDArray[np.int32]:
         """Value of each cell, 0..496; 496 is quality 100."""
@@ -178,6 +220,8 @@ class CodedMap:
     @property
     def uniform(self) -> bool:
         """Whether all cells have the same level."""
+        if not any(self.levels.strides):
+            return True
         return bool((self.levels == self.levels[0, 0]).all())
 
     def shifted(self, delta: int) -> CodedMap:
@@ -191,8 +235,13 @@ class CodedMap:
         # the fine value is then clipped too, and not left short of the end.
         steps, rest = divmod(abs(total), FINE_STEPS)
         sign = 1 if total >= 0 else -1
-        levels = self.levels.astype(np.int64) + sign * steps
-        return CodedMap(np.clip(levels, 0, LEVELS - 1), sign * rest)
+        flat = not any(self.levels.strides)
+        some = self.levels[:1, :1] if flat else self.levels
+        moved = some.astype(np.int64) + sign * steps
+        levels = np.clip(moved, 0, LEVELS - 1).astype(np.uint8)
+        if flat:
+            levels = np.broadcast_to(levels, self.shape)
+        return CodedMap(levels, sign * rest)
 
     def crop(self, rows: slice, columns: slice) -> CodedMap:
         """The map of some rows and columns of cells."""
@@ -205,17 +254,30 @@ class CodedMap:
         return same and np.array_equal(self.levels, other.levels)
 
 
-def _cell_means(values: NDArray[Any]) -> NDArray[np.float64]:
-    # Cells over the edge repeat the last row and column. One row of cells at
-    # a time, so that a large map of bytes isn't held as floats.
-    height, width = values.shape
+def _quantised(means: NDArray[np.float64]) -> tuple[NDArray[Any], int]:
+    """Levels of the cells, and their offset."""
+    fine = np.floor(means * (MAX_FINE / 100) + 0.5).astype(np.int16)
+    offset = _best_offset(np.bincount(fine.ravel(), minlength=MAX_FINE + 1))
+    return _levels(fine, offset), offset
+
+
+def _cell_means(
+    read: Callable[[slice], Any], shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    # Cells over the edge repeat the last row and column. Some rows of cells
+    # at a time, so that a large map is never held as a whole.
+    height, width = shape
     columns = -(-width // CELL)
+    step = max(_STRIP_PIXELS // (columns * CELL * CELL), 1) * CELL
     means = np.empty((-(-height // CELL), columns))
-    for row, top in enumerate(range(0, height, CELL)):
-        strip = np.asarray(values[top : top + CELL], np.float64)
-        missing = (0, CELL - len(strip)), (0, CELL * columns - width)
+    for top in range(0, height, step):
+        strip = np.asarray(read(slice(top, min(top + step, height))))
+        _check_values(strip)
+        strip = strip.astype(np.float64)
+        missing = (0, -len(strip) % CELL), (0, CELL * columns - width)
         strip = np.pad(strip, missing, mode='edge')
-        means[row] = strip.reshape(CELL, columns, CELL).mean((0, 2))
+        cells = strip.reshape(-1, CELL, columns, CELL).mean((1, 3))
+        means[top // CELL : top // CELL + len(cells)] = cells
     return means
 
 

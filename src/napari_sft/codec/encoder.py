@@ -30,7 +30,7 @@ from napari_sft.codec.pipeline import (
     parse_plane,
     reconstruct_plane,
 )
-from napari_sft.codec.quality import CodedMap, pack, plane_quality
+from napari_sft.codec.quality import CodedMap, pack, plane_map
 from napari_sft.codec.rate_control import TRIALS, shift_to_target
 
 Progress = Callable[[int, int], None]
@@ -77,13 +77,10 @@ class Job:
     def maps(self, shift: int = 0) -> Iterator[CodedMap]:
         """The coded map of each plane, shifted by fine units."""
         layout = self.image.layout
-        size = layout.plane_shape[:2]
-        shape = (size[0], size[1])
         first = None
         for plane in range(layout.plane_count):
             if first is None or not self.shared_map:
-                quality = plane_quality(self.quality, layout, plane)
-                first = CodedMap.from_quality(quality, shape)
+                first = plane_map(self.quality, layout, plane)
             yield first.shifted(shift)
 
     def plane(self, number: int) -> NDArray[np.float32]:

@@ -111,7 +111,7 @@ def unpack(data: bytes, shape: tuple[int, int]) -> CodedMap:
     if kind == _UNIFORM:
         if rest:
             raise _damaged(f'{len(rest)} bytes follow its end')
-        return CodedMap(np.full(shape, lowest, np.uint8), offset)
+        return CodedMap(np.broadcast_to(np.uint8(lowest), shape), offset)
     if kind == _RANGE:
         taken, rest = _take(rest, 1)
         palette = np.arange(lowest, lowest + taken[0])

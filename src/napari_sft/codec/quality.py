@@ -30,7 +30,7 @@ __all__ = [
     'gradient',
     'lambda_of',
     'pack',
-    'plane_quality',
+    'plane_map',
     'resample',
     'to_gray',
     'unpack',
@@ -59,22 +59,18 @@ def lambda_of(quality: ArrayLike) -> NDArray[np.float64]:
     return 1e-3 * np.exp(4.382 * np.asarray(quality, np.float64) / 100)
 
 
-def plane_quality(quality: Any, layout: Layout, plane: int) -> NDArray[Any]:
-    """The checked map of one plane of a stack.
+def plane_map(quality: Any, layout: Layout, plane: int) -> CodedMap:
+    """The coded map of one plane of a stack.
 
     Parameters
     ----------
     quality : number, array (Y, X) or array (stack_shape, Y, X)
-        One map for all planes or one for each; a lazy array is sliced first.
+        One map for all planes or one for each; of a lazy array, only some
+        rows of the plane's are read at once.
     layout : Layout
         That of the image.
     plane : int
         The plane's number.
-
-    Returns
-    -------
-    ndarray (Y, X)
-        As `check_quality` returns it.
 
     Raises
     ------
@@ -82,16 +78,21 @@ def plane_quality(quality: Any, layout: Layout, plane: int) -> NDArray[Any]:
         The map has another shape, or as in `check_quality`.
     """
     shape: Shape = (layout.plane_shape[0], layout.plane_shape[1])
+    if np.ndim(quality) <= 2:
+        return CodedMap.from_quality(quality, shape)
     full = (*layout.stack_shape, *shape)
-    if np.ndim(quality) > 2:
-        if np.shape(quality) != full:
-            raise MapError(
-                f'quality map has the shape {np.shape(quality)} but the '
-                f'stack has {full}; give a map of that shape, or one of '
-                f'shape {shape} for all planes'
-            )
-        quality = quality[layout.index_of(plane)]
-    return check_quality(quality, shape)
+    if np.shape(quality) != full:
+        raise MapError(
+            f'quality map has the shape {np.shape(quality)} but the '
+            f'stack has {full}; give a map of that shape, or one of '
+            f'shape {shape} for all planes'
+        )
+    plane_index = layout.index_of(plane)
+
+    def rows_of(rows: slice) -> Any:
+        return quality[(*plane_index, rows)]
+
+    return CodedMap.from_rows(rows_of, shape)
 
 
 def resample(quality: ArrayLike, shape: Shape) -> Map:
