@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -160,15 +159,11 @@ class BatchDialog(QDialog):
         self._show_running(False)
         self.message.show_error(text)
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Stop the work; nothing goes on unseen."""
+    def reject(self) -> None:
+        """Close, by Escape too, and stop: nothing goes on unseen."""
         if self._running:
             self.cancel_requested.emit()
-        super().closeEvent(event)
-
-    def reject(self) -> None:
-        """Escape is closing."""
-        self.close()
+        super().reject()
 
     def _arrange(self) -> None:
         grid = form(self._settings)

@@ -1,17 +1,16 @@
-"""A quality and a number by slider and box, and a guard of the wheel."""
+"""A quality and a number, each by slider and box."""
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QAbstractSpinBox,
-    QComboBox,
     QLabel,
     QSlider,
     QWidget,
 )
 
 from napari_sft.plugin.widgets.parts import (
+    WheelGuard,
     add_row,
     column,
     form,
@@ -41,6 +40,7 @@ class QualityControl(QWidget):
         self._words: QualityWords | None = expected_words
         self.title = QLabel(title)
         self.slider = QualitySlider()
+        WheelGuard(self.slider)
         self.number = spin_box(0, 100)
         self.expected = hint()
         for widget in (self.slider, self.number):
@@ -48,7 +48,10 @@ class QualityControl(QWidget):
             widget.setAccessibleName(title)
         self.title.setToolTip(tooltip)
         self.title.setBuddy(self.number)
-        head = row(self.title, None, self.number)
+        self.title.setWordWrap(True)
+        self.title.setMinimumWidth(1)
+        head = row(self.title, self.number)
+        head.setStretch(0, 1)
         layout = column(self)
         layout.setSpacing(2)
         layout.addLayout(head)
@@ -118,7 +121,7 @@ class NumberControl(QWidget):
         super().__init__()
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(*span)
-        self.slider.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        WheelGuard(self.slider)
         self.slider.setMinimumWidth(50)
         self.number = spin_box(*span, unit)
         for widget in (self.slider, self.number):
@@ -142,24 +145,3 @@ class NumberControl(QWidget):
     def _on_change(self, value: int) -> None:
         self.set_value(value)
         self.changed.emit(value)
-
-
-class WheelGuard(QObject):
-    """Lets the wheel scroll the widget, not the values under the mouse.
-
-    A control turns with the wheel only after it has been clicked.
-    """
-
-    def guard(self, root: QWidget) -> None:
-        """Guard every control inside a widget."""
-        for kind in (QComboBox, QAbstractSpinBox, QSlider):
-            for control in root.findChildren(kind):
-                control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-                control.installEventFilter(self)
-
-    def eventFilter(self, target: QObject, event: QEvent) -> bool:
-        """Leave the wheel to what lies behind a control without focus."""
-        if event.type() == QEvent.Type.Wheel and not target.hasFocus():
-            event.ignore()
-            return True
-        return False

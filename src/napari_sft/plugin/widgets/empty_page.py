@@ -9,7 +9,7 @@ from napari_sft.plugin.widgets.map_picture import MapPicture
 from napari_sft.plugin.widgets.parts import View, button, column, hint
 
 TITLE = 'Paint where it matters'
-TEXT = 'The file keeps what you paint close to the original and saves the rest'
+TEXT = 'What you paint stays close to the original; the rest is kept small.'
 STEPS = (
     ('Open an image', 'or drag one into napari.'),
     ('Paint', 'the places that must stay good.'),
@@ -43,7 +43,7 @@ class EmptyPage(View):
         title.setProperty('role', 'title')
         title.setWordWrap(True)
         title.setMinimumWidth(1)
-        text = QLabel(f'{TEXT}.')
+        text = QLabel(TEXT)
         text.setWordWrap(True)
         text.setMinimumWidth(1)
         self.open = button(

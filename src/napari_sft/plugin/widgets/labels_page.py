@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import (
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
 
 from napari_sft.plugin.widgets.parts import (
     LABELS,
@@ -68,6 +73,7 @@ class LabelsPage(LayerPage):
         shown = list(values) if len(values) <= MOST_LABELS else []
         with silent(self.table):
             self.table.setRowCount(len(shown))
+            before: QWidget = self.table
             for at, value in enumerate(shown):
                 name = QTableWidgetItem(str(value))
                 name.setFlags(Qt.ItemFlag.ItemIsEnabled)
@@ -79,6 +85,8 @@ class LabelsPage(LayerPage):
                 box.setMaximumWidth(QWIDGETSIZE_MAX)
                 box.setAccessibleName(f'Quality of label {value}')
                 self.table.setCellWidget(at, 1, box)
+                QWidget.setTabOrder(before, box)
+                before = box
         self.table.setVisible(bool(shown))
         rows = min(len(shown), ROWS_IN_SIGHT) * ROW
         self.table.setFixedHeight(rows + ROW)

@@ -8,7 +8,6 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QStackedWidget, QWidget
 
 from napari_sft.plugin.widgets.batch_view import BatchView
 from napari_sft.plugin.widgets.brush_view import BrushView
-from napari_sft.plugin.widgets.controls import WheelGuard
 from napari_sft.plugin.widgets.curve_view import CurveView
 from napari_sft.plugin.widgets.empty_page import EmptyPage
 from napari_sft.plugin.widgets.image_view import ImageView
@@ -29,7 +28,7 @@ from napari_sft.plugin.widgets.target_view import TargetView
 from napari_sft.plugin.widgets.theme import colours_of, style_sheet
 
 WIDTH = 350
-NARROWEST = 280
+NARROWEST = 316  # what the views need, a scroll bar included
 MARGIN = 8
 
 
@@ -83,8 +82,6 @@ class MainWidget(QWidget):
         layout.addWidget(self._pages, 1)
         layout.addWidget(self.message)
         self.curve.failed.connect(self.message.show_error)
-        self._guard = WheelGuard(self)
-        self._guard.guard(self)
         self.set_theme('dark')
 
     def sizeHint(self) -> QSize:

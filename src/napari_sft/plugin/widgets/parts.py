@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 
-from qtpy.QtCore import QObject, QSignalBlocker, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSignalBlocker, QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QComboBox,
@@ -62,6 +62,25 @@ class View(QWidget):
         return self._reason.text()
 
 
+class WheelGuard(QObject):
+    """Lets the wheel scroll the widget, not the value under the mouse.
+
+    A control turns with the wheel only while it has the focus.
+    """
+
+    def __init__(self, control: QWidget) -> None:
+        super().__init__(control)
+        control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        control.installEventFilter(self)
+
+    def eventFilter(self, target: QObject, event: QEvent) -> bool:
+        """Leave the wheel to what lies behind a control without focus."""
+        if event.type() == QEvent.Type.Wheel and not target.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
 def swatch(rgba: Sequence[float]) -> QIcon:
     """A small square of a colour, RGBA in 0..1."""
     pixmap = QPixmap(10, 10)
@@ -104,6 +123,7 @@ def spin_box(low: int, high: int, unit: str = '') -> QSpinBox:
     box.setAlignment(Qt.AlignmentFlag.AlignCenter)
     box.setKeyboardTracking(False)
     box.setFixedWidth(96)
+    WheelGuard(box)
     return box
 
 
@@ -116,6 +136,7 @@ def combo_box(tooltip: str = '', name: str = '') -> QComboBox:
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     box.setToolTip(tooltip)
     box.setAccessibleName(name)
+    WheelGuard(box)
     return box
 
 

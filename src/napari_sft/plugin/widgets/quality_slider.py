@@ -34,7 +34,6 @@ class QualitySlider(QSlider):
         self._colours = ramp_colours().tolist()
         self.setRange(0, 100)
         self.setPageStep(10)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumHeight(HEIGHT)
 
     def sizeHint(self) -> QSize:

@@ -10,7 +10,7 @@ from superqt import QCollapsible
 from napari_sft.plugin.widgets.parts import QWIDGETSIZE_MAX, column
 from napari_sft.plugin.widgets.theme import Colours, qcolor
 
-ARROW = 12  # size in pixels
+ARROW = 14  # size in pixels
 
 
 class Section(QCollapsible):
@@ -60,7 +60,7 @@ def _arrow(colour: str, *, down: bool) -> QIcon:
     painter.scale(scale, scale)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(qcolor(colour))
-    corners = [(2.0, 4.0), (10.0, 4.0), (6.0, 9.0)]
+    corners = [(2.0, 4.5), (12.0, 4.5), (7.0, 10.5)]
     if not down:
         corners = [(y, x) for x, y in corners]
     painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))

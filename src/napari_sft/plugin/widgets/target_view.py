@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QWidget
 
 from napari_sft.plugin.widgets.parts import (
     View,
+    WheelGuard,
     column,
     combo_box,
     fill,
@@ -40,6 +41,7 @@ class TargetView(View):
         self._source: int | None = None
         self.on = QCheckBox('Fit into')
         self.number = QDoubleSpinBox()
+        WheelGuard(self.number)
         self.number.setKeyboardTracking(False)
         self.number.setFixedWidth(104)
         self.number.setAccessibleName('Size of the file')

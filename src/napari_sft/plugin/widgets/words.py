@@ -61,7 +61,8 @@ def expected_words(quality: int) -> str:
     bits = _span(*(f'{value:.2f}' for value in found.bpp), ' to ')
     decibels = _span(*(f'{value:.0f}' for value in found.psnr), '–')
     weight = f'{float(lambda_of(quality)):.2g}'
-    return f'About {bits} bits a pixel, {decibels} dB (λ {weight})'
+    text = f'About {bits} bits a pixel, {decibels}~dB (λ~{weight})'
+    return text.replace('~', '\N{NO-BREAK SPACE}')
 
 
 def expected_tooltip(quality: int) -> str:
