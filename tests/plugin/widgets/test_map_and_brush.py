@@ -71,6 +71,7 @@ def test_the_base_quality_is_named_after_what_it_holds_for(qtbot):
     view.set_maps(['map'], 'map')
     assert view.base.title.text() == WITH_MAP
     assert view.soft.isVisible()
+    assert view.base.slider.accessibleName() == WITH_MAP
     view.set_maps(['map'])
     assert view.base.title.text() == WITHOUT_MAP
 

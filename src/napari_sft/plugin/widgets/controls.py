@@ -38,14 +38,14 @@ class QualityControl(QWidget):
     ) -> None:
         super().__init__()
         self._words: QualityWords | None = expected_words
-        self.title = QLabel(title)
+        self.title = QLabel()
         self.slider = QualitySlider()
         WheelGuard(self.slider)
         self.number = spin_box(0, 100)
         self.expected = hint()
         for widget in (self.slider, self.number):
             widget.setToolTip(tooltip)
-            widget.setAccessibleName(title)
+        self.set_title(title)
         self.title.setToolTip(tooltip)
         self.title.setBuddy(self.number)
         self.title.setWordWrap(True)
@@ -65,6 +65,12 @@ class QualityControl(QWidget):
         self.slider.valueChanged.connect(self._on_slider)
         self.slider.sliderReleased.connect(self._commit)
         self.number.valueChanged.connect(self._on_number)
+
+    def set_title(self, title: str) -> None:
+        """Set what the quality is of."""
+        self.title.setText(title)
+        for widget in (self.slider, self.number):
+            widget.setAccessibleName(title)
 
     def value(self) -> int:
         """The quality, 0..100."""

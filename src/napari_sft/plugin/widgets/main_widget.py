@@ -134,6 +134,7 @@ class MainWidget(QWidget):
         scroll = QScrollArea()
         scroll.setWidget(inside)
         scroll.setWidgetResizable(True)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         never = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         scroll.setHorizontalScrollBarPolicy(never)

@@ -85,7 +85,7 @@ class MapView(View):
         """Set the quality maps and the chosen one, '' for none."""
         fill(self.maps, [('', NO_MAP), *same(names)], current)
         self.maps.setToolTip(current or MAP_TIP)
-        self.base.title.setText(WITH_MAP if current else WITHOUT_MAP)
+        self.base.set_title(WITH_MAP if current else WITHOUT_MAP)
         self.soft.setVisible(bool(current))
         self.painted.setVisible(bool(current))
 
