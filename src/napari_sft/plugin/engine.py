@@ -113,21 +113,13 @@ class Engine(QObject):
         """Whether a job runs or waits."""
         return not self.idle.is_set()
 
-    def request(self, job: Job, delay_ms: int = 0) -> None:
-        """Run a job after a delay, instead of all that were asked before.
-
-        Parameters
-        ----------
-        job : callable
-            Called with a `Task` in the engine's thread.
-        delay_ms : int
-            How long to wait for a newer request, in milliseconds.
-        """
+    def request(self, job: Job) -> None:
+        """Run a job, called with a `Task`, instead of all asked before."""
         self._waiting = Task(self, job)
         self.idle.clear()
         if self._running is not None:
             self._running.cancelled.set()
-        self._timer.start(delay_ms)
+        self._timer.start(0)
 
     def cancel(self) -> None:
         """Forget what waits and end what runs, at its next sign of life."""

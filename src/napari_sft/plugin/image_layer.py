@@ -153,6 +153,39 @@ def placement(layer: Layer) -> dict[str, Any]:
     }
 
 
+def calibration(layer: Layer, *, plane: bool) -> dict[str, tuple[Any, ...]]:
+    """Scale, translate, units and labels of an image for `imwrite`.
+
+    Parameters
+    ----------
+    layer : Layer
+        The image.
+    plane : bool
+        Whether for one plane, or for the whole stack.
+
+    Returns
+    -------
+    dict
+        What says no more than napari's defaults is left out.
+    """
+    axes = slice(-2 if plane else None, None)
+    values: dict[str, tuple[Any, ...]] = {
+        'scale': tuple(map(float, layer.scale[axes])),
+        'translate': tuple(map(float, layer.translate[axes])),
+        'units': tuple(map(str, layer.units[axes])),
+    }
+    default = {'scale': 1.0, 'translate': 0.0, 'units': 'pixel'}
+    result = {
+        name: value
+        for name, value in values.items()
+        if set(value) != {default[name]}
+    }
+    labels = tuple(layer.axis_labels[axes])
+    if not any(label.startswith('-') for label in labels):
+        result['labels'] = labels
+    return result
+
+
 def place(layer: Layer, like: Layer) -> None:
     """Move a 2-D layer to where the planes of another lie."""
     for name, value in placement(like).items():

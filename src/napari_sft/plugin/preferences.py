@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+DEVICES = ('auto', 'cpu', 'cuda', 'mps')
+
 
 @dataclass(frozen=True)
 class Preferences:

@@ -103,6 +103,16 @@ class ResultLayers:
         self._limits = {}
         self._on_change()
 
+    def release(self) -> None:
+        """Leave the layers to the user, and listen no more."""
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        grid_of(self._viewer).events.enabled.disconnect(self._on_grid)
+        for layer in self._layers.values():
+            layer.events.visible.disconnect(self._on_visible)
+        if self.image is not None:
+            self._follow(False)
+        self._layers, self.image = {}, None
+
     def set_shown(self, kind: str, on: bool) -> None:
         """Show or hide 'error', 'rate' or 'quality'."""
         if on and kind in self._pictures:

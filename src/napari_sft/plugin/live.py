@@ -1,0 +1,147 @@
+"""The preview: made when asked for, or live after each change."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_sft.plugin.engine import Engine, Task
+from napari_sft.plugin.failure import tell
+from napari_sft.plugin.previewing import Maker, Outcome, Request
+
+if TYPE_CHECKING:
+    from napari_sft.plugin.coordinator import Coordinator
+
+SETTLE_MS = 30  # without a change before the map is looked at
+PATIENCE_MS = 250  # that pass before a live preview says that it works
+
+
+class Live(QObject):
+    """Keeps the preview in step with what the coordinator would ask for.
+
+    Parameters
+    ----------
+    coordinator : Coordinator
+        Knows what a preview would be asked for now.
+
+    Attributes
+    ----------
+    outcome : Outcome or None
+        The last preview of the image.
+    engine : Engine
+        Makes them.
+    """
+
+    made = Signal(object)  # Outcome
+    missed = Signal()
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        super().__init__(coordinator)
+        self._whole, self._main = coordinator, coordinator.main
+        self._maker = Maker()
+        self._asked: Request | None = None
+        self.outcome: Outcome | None = None
+        self.engine = Engine(self)
+        self._settle = _timer(self, SETTLE_MS, self.look)
+        self._patience = _timer(
+            self, PATIENCE_MS, partial(self._main.run.set_busy, 'Compressing…')
+        )
+        run = self._main.run
+        run.compress_requested.connect(self.compress)
+        run.cancel_requested.connect(self.engine.cancel)
+        self.engine.progressed.connect(run.set_progress)
+        self.engine.finished.connect(self._on_finished)
+        self.engine.failed.connect(self._on_failed)
+        self.engine.cancelled.connect(self._on_cancelled)
+
+    def changed(self, *_: Any) -> None:
+        """Something may have changed: look at it once it has settled."""
+        self._settle.start()
+
+    def look(self) -> None:
+        """See what changed, and compress if the preview is to follow."""
+        request = self._whole.request()
+        self._main.run.set_unavailable(self._whole.map.problem)
+        self._whole.map.show_painted()
+        if request is None:
+            self.engine.cancel()
+            return
+        last = self.outcome and self.outcome.request
+        stale = not request.same(last)
+        self._main.run.set_stale(stale)
+        self._main.results.set_stale(stale and last is not None)
+        if not stale:
+            self.engine.cancel()
+        elif self._main.run.live() and not request.same(self._asked):
+            self._patience.start()
+            self._ask(request)
+
+    def compress(self) -> None:
+        """Make a preview of what is there now, its pixels read anew."""
+        self._settle.stop()
+        request = self._whole.request()
+        if request is not None:
+            self._maker.forget()
+            self._main.run.set_busy('Compressing…')
+            self._ask(request)
+
+    def reset(self) -> None:
+        """Forget the image."""
+        self.engine.cancel()
+        self._maker.forget()
+        self.outcome, self._asked = None, None
+        self._main.results.clear()
+
+    def stop(self) -> None:
+        """End all work and its thread."""
+        self._settle.stop()
+        self._patience.stop()
+        self.engine.stop()
+        self._asked = None
+
+    def _ask(self, request: Request) -> None:
+        def job(task: Task) -> Outcome:
+            return self._maker.make(request, task.progress)
+
+        self._asked = request
+        self.engine.request(job)
+
+    def _on_finished(self, outcome: Outcome) -> None:
+        self._asked = None
+        self._idle(f'Preview in {outcome.preview.seconds:.2f} s')
+        self._main.message.clear()
+        self.outcome = outcome
+        preview = outcome.preview
+        self._main.results.set_result(
+            preview.info,
+            ratio_to_raw=preview.ratio_to_raw,
+            ratio_to_source=preview.ratio_to_source,
+            seconds=preview.seconds,
+        )
+        self.made.emit(outcome)
+        self.look()
+
+    def _on_failed(self, error: Exception) -> None:
+        self._idle('')
+        tell(self._main.message, error)
+        self.missed.emit()
+
+    def _on_cancelled(self) -> None:
+        self._asked = None
+        self._idle('')
+        self.missed.emit()
+
+    def _idle(self, text: str) -> None:
+        self._patience.stop()
+        self._main.run.set_idle(text)
+
+
+def _timer(parent: QObject, milliseconds: int, slot: Any) -> QTimer:
+    """A timer that fires once, so long after it was last started."""
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(slot)
+    return timer

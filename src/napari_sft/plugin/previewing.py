@@ -1,0 +1,169 @@
+"""What is asked of the codec for one preview, and what comes of it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sft.codec.quality import feather
+from napari_sft.plugin.map_layer import to_quality
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sft.plugin.image_layer import Plane
+    from napari_sft.preview import Preview, Previewer
+
+
+def quality_of(
+    labels: np.ndarray | None, base: float, px: float
+) -> float | np.ndarray:
+    """Qualities of painted labels, one number if nothing is painted.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8 (Y, X) or (..., Y, X), optional
+        One map, or one for each plane of a stack.
+    base : float
+        Quality 0..100 of what is unpainted.
+    px : float
+        How far edges are softened, in pixels.
+    """
+    if labels is None or not labels.any():
+        return base
+    quality = to_quality(labels, base)
+    if px:
+        for index in np.ndindex(quality.shape[:-2]):
+            quality[index] = feather(quality[index], px)
+    return quality
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One plane with its map and settings, frozen at the time of asking.
+
+    Attributes
+    ----------
+    plane : Plane
+        What to compress; read in the job, for it may be lazy.
+    settings : dict
+        As `napari_sft.preview.Previewer` takes them.
+    labels : ndarray of uint8 (Y, X) or None
+        A copy of the painted map; None for one quality everywhere.
+    base : float
+        Quality 0..100 of what is unpainted, or of everything.
+    feather : float
+        How far the map's edges are softened, in pixels.
+    target_bytes : int or None
+        Size that the file is to fit into.
+    """
+
+    plane: Plane
+    settings: dict[str, Any] = field(default_factory=dict)
+    labels: np.ndarray | None = None
+    base: float = 75
+    feather: float = 0
+    target_bytes: int | None = None
+
+    def quality(self) -> float | np.ndarray:
+        """The quality of each pixel (Y, X), or of all of them."""
+        return quality_of(self.labels, self.base, self.feather)
+
+    def same_image(self, other: Request | None) -> bool:
+        """Whether both compress the same pixels by the same codec."""
+        return other is not None and (
+            self.plane.identity == other.plane.identity
+            and self.settings == other.settings
+        )
+
+    def same(self, other: Request | None) -> bool:
+        """Whether both give the same file."""
+        if other is None or not self.same_image(other):
+            return False
+        mine, others = (
+            (r.base, r.feather, r.target_bytes, r.labels is None)
+            for r in (self, other)
+        )
+        return mine == others and (
+            self.labels is None or np.array_equal(self.labels, other.labels)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A preview, what was asked for, and the pictures to show.
+
+    Attributes
+    ----------
+    request : Request
+        What was asked for.
+    preview : Preview
+        The file and its figures.
+    original : ndarray
+        The plane's pixels.
+    pictures : dict of str to array
+        As `ResultLayers.show` takes them.
+    """
+
+    request: Request
+    preview: Preview
+    original: np.ndarray
+    pictures: dict[str, np.ndarray]
+
+
+def new_previewer(request: Request, pixels: np.ndarray) -> Previewer:
+    """A previewer of a request's plane, whose pixels have been read."""
+    from napari_sft.preview import Previewer
+
+    return Previewer(pixels, rgb=request.plane.rgb, **request.settings)
+
+
+class Maker:
+    """Makes previews; keeps the last plane ready, so the next is quick."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: tuple[Request, np.ndarray, Previewer] | None = None
+
+    def make(
+        self, request: Request, progress: Callable[[int, int], None]
+    ) -> Outcome:
+        """Compress; any thread may call it.
+
+        Raises
+        ------
+        SftError
+            As `napari_sft.preview.Previewer`.
+        """
+        from napari_sft.preview import error_map
+
+        with self._lock:
+            original, previewer = self._ready(request)
+        preview = previewer.run(
+            request.quality(),
+            target_bytes=request.target_bytes,
+            progress=progress,
+        )
+        pictures = {
+            'reconstruction': preview.reconstruction,
+            'error': error_map(original, preview.reconstruction),
+            'rate': preview.bits,
+            'quality': preview.quality,
+        }
+        return Outcome(request, preview, original, pictures)
+
+    def forget(self) -> None:
+        """Read the plane anew next time, whose pixels may have changed."""
+        with self._lock:
+            self._last = None
+
+    def _ready(self, request: Request) -> tuple[np.ndarray, Previewer]:
+        if self._last is None or not request.same_image(self._last[0]):
+            original = request.plane.read()
+            previewer = new_previewer(request, original)
+            # The map is not kept: it may be large.
+            self._last = replace(request, labels=None), original, previewer
+        return self._last[1], self._last[2]

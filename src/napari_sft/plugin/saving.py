@@ -1,0 +1,69 @@
+"""Save the preview in a file, which is verified before it gets its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sft.plugin.part import Part
+
+if TYPE_CHECKING:
+    from napari_sft.plugin.coordinator import Coordinator
+    from napari_sft.plugin.engine import Task
+    from napari_sft.plugin.previewing import Outcome
+    from napari_sft.verification import Verification
+
+
+class Saving(Part):
+    """Writes what is painted now; makes a new preview first if need be."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        super().__init__(coordinator)
+        self._path = ''  # to save to once there is a preview
+        self._writing = ''
+        self._engine = self.engine()
+        self._engine.finished.connect(self._on_saved)
+        self._engine.failed.connect(self._main.save.set_failed)
+        self._main.save.save_requested.connect(self._save)
+
+    def leave_image(self) -> None:
+        """Forget what was not compressed yet; what is written goes on."""
+        self.preview_missed()
+
+    def preview_made(self, outcome: Outcome) -> None:
+        """Write it if that is what it was made for."""
+        if self._path:
+            path, self._path = self._path, ''
+            self._write(path, outcome)
+
+    def preview_missed(self) -> None:
+        """Tell that nothing was saved, if something was to be."""
+        if self._path:
+            self._path = ''
+            self._main.save.set_failed()
+
+    def _save(self, path: str) -> None:
+        outcome, request = self._whole.outcome, self._whole.request()
+        if request is None:
+            self._main.message.show_error(self._whole.map.problem)
+            self._main.save.set_failed()
+            return
+        self._main.save.set_saving()
+        if outcome is not None and request.same(outcome.request):
+            self._write(path, outcome)
+        else:
+            self._path = path
+            self._whole.live.compress()
+
+    def _write(self, path: str, outcome: Outcome) -> None:
+        device = outcome.request.settings['device']
+
+        def job(task: Task) -> Verification:
+            return outcome.preview.save(
+                path, device=device, progress=task.progress
+            )
+
+        self._writing = path
+        self._engine.request(job)
+
+    def _on_saved(self, verification: Verification) -> None:
+        self._main.save.set_saved(self._writing, verification.nbytes)
