@@ -90,7 +90,8 @@ def plane_map(quality: Any, layout: Layout, plane: int) -> CodedMap:
     plane_index = layout.index_of(plane)
 
     def rows_of(rows: slice) -> Any:
-        return quality[(*plane_index, rows)]
+        part = (*plane_index, rows)
+        return quality[part]
 
     return CodedMap.from_rows(rows_of, shape)
 
@@ -243,7 +244,9 @@ def gradient(shape: Shape, start: float, stop: float, angle: float = 0) -> Map:
     return np.clip(start + (stop - start) * at, 0, 100).astype(np.float32)
 
 
-def centre_focus(shape: Shape, centre: float, edge: float) -> Map:
+def centre_focus(
+    shape: Shape, centre: float, edge: float, radius: float | None = None
+) -> Map:
     """A map that goes smoothly from its centre to its corners.
 
     Parameters
@@ -253,14 +256,22 @@ def centre_focus(shape: Shape, centre: float, edge: float) -> Map:
     centre, edge : float
         Quality in the centre and in the corners, 0..100; half a cosine
         between them.
+    radius : float, optional
+        Where `edge` is reached, in pixels around the centre; by default on
+        an ellipse through the corners.
 
     Returns
     -------
     ndarray of float32, `shape`
     """
     y, x = _centred(shape)
-    radius = np.minimum(np.hypot(y, x) / math.sqrt(0.5), 1)
-    share = (1 + np.cos(np.pi * radius)) / 2
+    if radius is None:
+        away = np.hypot(y, x) / math.sqrt(0.5)
+    elif math.isfinite(radius) and radius > 0:
+        away = np.hypot(y * shape[0], x * shape[1]) / radius
+    else:
+        raise MapError(f'a radius of {radius} pixels; give more than 0')
+    share = (1 + np.cos(np.pi * np.minimum(away, 1))) / 2
     centre, edge = _number(centre), _number(edge)
     return np.clip(edge + (centre - edge) * share, 0, 100).astype(np.float32)
 
