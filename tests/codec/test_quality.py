@@ -216,6 +216,16 @@ def test_centre_focus_falls_from_the_centre_to_the_corners():
     np.testing.assert_allclose(quality, quality[::-1, ::-1], atol=1e-4)
 
 
+def test_centre_focus_reaches_its_edge_at_a_radius_in_pixels():
+    quality = centre_focus((101, 201), centre=90, edge=20, radius=40)
+    assert quality[50, 100] == pytest.approx(90, abs=0.1)
+    assert quality[50, 120] == quality[70, 100] == pytest.approx(55, abs=0.1)
+    assert (quality[:10] == 20).all()
+    assert (quality[:, :60] == 20).all()
+    with pytest.raises(MapError, match='radius'):
+        centre_focus((8, 8), centre=90, edge=20, radius=0)
+
+
 def test_gray_pictures_come_back():
     gray = np.arange(256, dtype=np.uint8).reshape(16, 16)
     quality = from_gray(gray)
