@@ -34,6 +34,7 @@ from napari_sft.plugin.widgets.target_view import TargetView
 from napari_sft.plugin.widgets.words import decibel_words, size_words
 
 PATTERN = '*.png; *.tif; *.tiff; *.jpg; *.jpeg; *.bmp; *.webp'
+WIDTH, HEIGHT, RUNNING_HEIGHT = 560, 360, 620
 HEADINGS = ('File', 'Size', 'Bits a pixel', 'PSNR')
 ABOUT = (
     'Every picture of a folder becomes an .sft file of the same name, with '
@@ -120,6 +121,7 @@ class BatchDialog(QDialog):
             self._write(at, name, 'waiting', '', '')
         self._show_running(True)
         self.set_progress(0, len(files))
+        self.resize(self.width(), max(self.height(), RUNNING_HEIGHT))
 
     def set_file_done(
         self, name: str, size: int, bpp: float, psnr: float | None
@@ -137,7 +139,7 @@ class BatchDialog(QDialog):
         self._write(at, name, 'failed', '', '')
         for place in range(len(HEADINGS)):
             self.table.item(at, place).setToolTip(reason)
-        self.message.show_error(f'{name}: {reason}')
+        self.message.show_error(reason)
 
     def set_progress(self, done: int, total: int) -> None:
         """Show how many files are made."""
@@ -177,18 +179,19 @@ class BatchDialog(QDialog):
         self.pattern.setToolTip(tip)
         add_row(grid, 'Files', self.pattern, tip)
         for widget in (self.quality, self.fit, self.overwrite):
-            grid.addWidget(widget, grid.rowCount(), 1)
+            grid.addWidget(widget, grid.rowCount(), 0, 1, 2)
         layout = column(self)
         layout.setContentsMargins(14, 14, 14, 14)
         layout.setSpacing(10)
         layout.addWidget(hint(ABOUT))
         layout.addWidget(self._settings)
-        layout.addWidget(self.table, 1)
+        layout.addWidget(self.table, 1000)
+        layout.addStretch(1)
         layout.addWidget(self.bar)
         layout.addWidget(self.message)
         layout.addLayout(row(None, self.close_button, self.cancel, self.start))
         self.start.setDefault(True)
-        self.resize(560, 620)
+        self.resize(WIDTH, HEIGHT)
 
     def _choose(self, edit: QLineEdit) -> None:
         path = QFileDialog.getExistingDirectory(
@@ -242,7 +245,12 @@ class BatchDialog(QDialog):
 
 def _table() -> QTableWidget:
     table = QTableWidget(0, len(HEADINGS))
-    table.setHorizontalHeaderLabels(list(HEADINGS))
+    flags = Qt.AlignmentFlag
+    for place, heading in enumerate(HEADINGS):
+        item = QTableWidgetItem(heading)
+        side = flags.AlignRight if place else flags.AlignLeft
+        item.setTextAlignment(side | flags.AlignVCenter)
+        table.setHorizontalHeaderItem(place, item)
     table.verticalHeader().hide()
     table.verticalHeader().setDefaultSectionSize(22)
     table.setAlternatingRowColors(True)

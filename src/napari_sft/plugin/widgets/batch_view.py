@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QProgressBar, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_sft.plugin.widgets.batch_dialog import BatchDialog
-from napari_sft.plugin.widgets.parts import View, button, column, hint, row
+from napari_sft.plugin.widgets.parts import (
+    View,
+    button,
+    column,
+    hint,
+    row,
+    thin_bar,
+)
 
 ONE_PLANE = 'This image is a single plane: Save .sft keeps all of it'
 FOLDER_TIP = 'Compress all pictures of a folder'
@@ -34,7 +41,7 @@ class BatchView(View):
         self.folder = button('A folder…', FOLDER_TIP)
         self.cancel = button('Cancel', 'Stop; no file is left half written')
         self.note = hint()
-        self.bar = QProgressBar()
+        self.bar = thin_bar()
         self.status = hint()
         layout = column(self.body)
         layout.addLayout(row(self.stack, self.folder))

@@ -32,7 +32,8 @@ class CurvePlot(QWidget):
         self.canvas = FigureCanvasQTAgg(self.figure)
         # The canvas would take the wheel that scrolls the dock.
         self.canvas.wheelEvent = lambda event: event.ignore()
-        self.canvas.setMinimumSize(1, 1)
+        # Axes that have no room make matplotlib warn.
+        self.canvas.setMinimumSize(200, HEIGHT)
         self.canvas.setAccessibleName('Size against exactness')
         fixed = QSizePolicy.Policy.Fixed
         self.setSizePolicy(QSizePolicy.Policy.Expanding, fixed)

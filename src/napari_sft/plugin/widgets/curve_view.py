@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QProgressBar, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_sft.plugin.widgets.curve_plot import CurvePlot
 from napari_sft.plugin.widgets.curve_points import Point, write_table
@@ -17,6 +17,7 @@ from napari_sft.plugin.widgets.parts import (
     fill,
     hint,
     row,
+    thin_bar,
 )
 from napari_sft.plugin.widgets.theme import Colours
 
@@ -56,9 +57,7 @@ class CurveView(View):
         self.draw = button('Draw the curve', EXPLANATION)
         self.cancel = button('Cancel', 'Keep the points drawn so far')
         self.save = button('Export…', 'As a picture, a drawing or a table')
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(4)
+        self.bar = thin_bar()
         layout = column(self.body)
         layout.addWidget(self.explanation)
         layout.addWidget(self.bar)

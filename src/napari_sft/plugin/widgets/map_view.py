@@ -22,7 +22,7 @@ from napari_sft.plugin.widgets.parts import (
 )
 from napari_sft.plugin.widgets.words import QualityWords, share_words
 
-NO_MAP = 'None: one quality everywhere'
+NO_MAP = 'None'
 MAP_TIP = 'The labels layer that says how good each place must be'
 WITH_MAP = 'Quality where you did not paint'
 WITHOUT_MAP = 'Quality of the whole image'
@@ -87,7 +87,8 @@ class MapView(View):
         self.maps.setToolTip(current or MAP_TIP)
         self.base.set_title(WITH_MAP if current else WITHOUT_MAP)
         self.soft.setVisible(bool(current))
-        self.painted.setVisible(bool(current))
+        if not current:
+            self.painted.setText('One quality for the whole image')
 
     def base_quality(self) -> int:
         """Quality where nothing is painted, 0..100."""

@@ -6,16 +6,20 @@ from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 
 from qtpy.QtCore import QEvent, QObject, QSignalBlocker, QSize, Qt
-from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtGui import QColor, QIcon, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
     QComboBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QProgressBar,
     QPushButton,
     QSizePolicy,
     QSpinBox,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QVBoxLayout,
     QWidget,
 )
@@ -47,8 +51,8 @@ class View(QWidget):
         self._reason = hint()
         self._reason.hide()
         layout = column(self)
-        layout.addWidget(self.body)
         layout.addWidget(self._reason)
+        layout.addWidget(self.body)
 
     def set_unavailable(self, reason: str) -> None:
         """Switch the view off and say why; '' switches it on."""
@@ -60,6 +64,27 @@ class View(QWidget):
     def reason(self) -> str:
         """Why the view is off; '' when it is on."""
         return self._reason.text()
+
+
+class ComboBox(QComboBox):
+    """A combo box that shortens what is too long for it, with an ellipsis."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw as any combo box, the text shortened."""
+        painter = QStylePainter(self)
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        style = QStyle.ComplexControl.CC_ComboBox
+        painter.drawComplexControl(style, option)
+        field = self.style().subControlRect(
+            style, option, QStyle.SubControl.SC_ComboBoxEditField, self
+        )
+        option.currentText = self.fontMetrics().elidedText(
+            option.currentText,
+            Qt.TextElideMode.ElideRight,
+            field.width() - 4,
+        )
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
 class WheelGuard(QObject):
@@ -115,6 +140,15 @@ def button(text: str, tooltip: str = '', *, role: str = '') -> QPushButton:
     return made
 
 
+def thin_bar() -> QProgressBar:
+    """A progress bar without words, for the line that says them."""
+    bar = QProgressBar()
+    bar.setProperty('role', 'thin')
+    bar.setTextVisible(False)
+    bar.setFixedHeight(4)
+    return bar
+
+
 def spin_box(low: int, high: int, unit: str = '') -> QSpinBox:
     """A box of whole numbers that tells of finished entries only."""
     box = QSpinBox()
@@ -129,7 +163,7 @@ def spin_box(low: int, high: int, unit: str = '') -> QSpinBox:
 
 def combo_box(tooltip: str = '', name: str = '') -> QComboBox:
     """A combo box that never widens the dock."""
-    box = QComboBox()
+    box = ComboBox()
     policy = QComboBox.SizeAdjustPolicy
     box.setSizeAdjustPolicy(policy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QProgressBar, QWidget
+from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_sft.plugin.widgets.parts import (
     View,
@@ -12,6 +12,7 @@ from napari_sft.plugin.widgets.parts import (
     hint,
     row,
     silent,
+    thin_bar,
 )
 
 COMPRESS_TIP = 'Compress the image and show what it will look like'
@@ -38,9 +39,7 @@ class RunView(View):
         self.cancel = button('Cancel', 'Stop compressing')
         self.live_box = QCheckBox('Live')
         self.live_box.setToolTip(LIVE_TIP)
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(4)
+        self.bar = thin_bar()
         self.status = hint()
         layout = column(self.body)
         layout.setSpacing(4)

@@ -12,6 +12,7 @@ from napari_sft.plugin.widgets.words import size_words
 
 TIP = 'Write the compressed image, read it back and compare it'
 SUFFIX = '.sft'
+SAVE = 'Save .sft…'
 
 
 class SaveView(View):
@@ -23,12 +24,13 @@ class SaveView(View):
         A path that ends in .sft.
     """
 
+    says_why = False  # the button itself does
     save_requested = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._path = 'image.sft'
-        self.save = button('Save .sft…', TIP)
+        self.save = button(SAVE, TIP)
         self.status = hint()
         self.status.hide()
         layout = column(self.body)
@@ -36,6 +38,12 @@ class SaveView(View):
         layout.addWidget(self.save)
         layout.addWidget(self.status)
         self.save.clicked.connect(self._choose)
+
+    def set_unavailable(self, reason: str) -> None:
+        """See `View.set_unavailable`."""
+        super().set_unavailable(reason)
+        said = f' ({reason[0].lower()}{reason[1:]})' if reason else ''
+        self.save.setText(f'{SAVE}{said}')
 
     def set_default_path(self, path: str) -> None:
         """Set what the dialog proposes."""

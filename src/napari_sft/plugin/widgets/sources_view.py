@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QStackedWidget, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_sft.plugin.widgets.labels_page import LabelsPage
 from napari_sft.plugin.widgets.parts import (
@@ -58,16 +58,14 @@ class MapSourcesView(View):
             [(kind, page.title) for kind, page in self.pages.items()],
             'shapes',
         )
-        self._stack = QStackedWidget()
-        for page in self.pages.values():
-            self._stack.addWidget(page)
-            page.changed.connect(self._update)
         self.make = button('Make the map', 'A new map, or the chosen one anew')
         grid = form()
         add_row(grid, 'From', self.kinds)
         layout = column(self.body)
         layout.addLayout(grid)
-        layout.addWidget(self._stack)
+        for page in self.pages.values():
+            layout.addWidget(page)
+            page.changed.connect(self._update)
         layout.addWidget(self.make)
         self.kinds.activated.connect(self._choose)
         self.labels.layer_chosen.connect(self.labels_layer_chosen)
@@ -92,16 +90,8 @@ class MapSourcesView(View):
         return self.kinds.currentData()
 
     def _show(self) -> None:
-        page = self.pages[self._kind()]
-        # Pages differ in height; the hidden ones must not hold the room.
-        for other in self.pages.values():
-            policy = other.sizePolicy()
-            vertical = policy.Policy.Ignored
-            if other is page:
-                vertical = policy.Policy.Preferred
-            policy.setVerticalPolicy(vertical)
-            other.setSizePolicy(policy)
-        self._stack.setCurrentWidget(page)
+        for kind, page in self.pages.items():
+            page.setVisible(kind == self._kind())
         self._update()
 
     def _choose(self) -> None:

@@ -102,7 +102,7 @@ class TargetView(View):
         if self._pixels:
             units.append((BITS, 'bits a pixel'))
         if self._source:
-            units.append((SOURCE, '% of the source file'))
+            units.append((SOURCE, '% of source'))
         if current not in dict(units):
             current = KB
         fill(self.unit, units, current)

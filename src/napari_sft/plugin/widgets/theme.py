@@ -123,6 +123,11 @@ QFrame[role="message"][kind="info"] {{
     border-left: 4px solid {colours.current};
 }}
 QFrame[role="message"] QToolButton {{ background: transparent; }}
+QStackedWidget, QScrollArea {{ padding: 0px; }}
+QDialog QPushButton {{ min-width: 72px; }}
+QProgressBar {{ border: none; background: {colours.primary}; }}
+QProgressBar::chunk {{ background: {colours.current}; }}
+QProgressBar[role="thin"] {{ min-height: 4px; max-height: 4px; }}
 QTableWidget {{
     background-color: {colours.background};
     alternate-background-color: {colours.foreground};
