@@ -18,7 +18,6 @@ from napari_sft.image_files import (
     read_picture,
     write_picture,
 )
-from napari_sft.tiff_files import write_tiff
 
 
 @pytest.fixture
@@ -216,7 +215,7 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path, monkeypatch):
 def test_units_that_ome_does_not_know_are_left_out(tmp_path):
     path = tmp_path / 'a.tif'
     data = np.zeros((8, 9), np.uint8)
-    write_tiff(path, data, 'YX', {'X': 2.0}, {'X': 'parsec'})
+    write_picture(path, data, 'YX', scale={'X': 2.0}, units={'X': 'parsec'})
     back = read_picture(path)
     assert back.scale == {'X': 2.0}
 

@@ -24,6 +24,8 @@ LAYERS = {
     'napari_sft.other_codecs': 2,
     'napari_sft.sft_image': 2,
     'napari_sft.test1_maps': 2,
+    'napari_sft.regions': 2,
+    'napari_sft.tiff_calibration': 2,
     'napari_sft.tiff_files': 2,
     'napari_sft.verification': 2,
     'napari_sft.zarr_chunks': 3,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -130,11 +130,14 @@ def natural_suffix(layout: Layout) -> str:
 
 def write_picture(
     path: Path,
-    data: np.ndarray,
+    data: Any,
     axes: str,
     *,
     scale: Mapping[str, float] | None = None,
     units: Mapping[str, str] | None = None,
+    translate: Mapping[str, float] | None = None,
+    name: str = '',
+    progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write an image file, whole or not at all; its suffix says which kind.
 
@@ -142,13 +145,19 @@ def write_picture(
     ----------
     path : Path
         Where to write.
-    data : ndarray
+    data : array
         8-bit planes for pillow's formats, also 16-bit gray for PNG; any
-        dtype and number of axes for TIFF.
+        dtype and number of axes for TIFF. An opened `.sft` file or another
+        array-like goes into a TIFF piece by piece.
     axes : str
         A letter for each axis, in the order of the array.
-    scale, units : mapping of axis to value, optional
-        Written into TIFF.
+    scale, units, translate : mapping of axis to value, optional
+        Written into TIFF, as is the name.
+    name : str
+        The image's own.
+    progress : callable, optional
+        Called with (done, total) pieces of an array-like; may raise to
+        cancel.
 
     Raises
     ------
@@ -160,13 +169,16 @@ def write_picture(
     check_format(path, data.dtype, axes)
     with whole_file(path) as part:
         if path.suffix.lower() in TIFF:
-            write_tiff(part, data, axes, scale or {}, units or {})
+            picture = Picture(
+                data, axes, scale or {}, units or {}, translate or {}, name
+            )
+            write_tiff(part, picture, progress)
         else:
             from PIL import Image
 
             kind = _format_of(path)
-            picture = Image.fromarray(data)
-            picture.save(part, format=kind, **_SAVING.get(kind, {}))
+            image = Image.fromarray(np.asarray(data))
+            image.save(part, format=kind, **_SAVING.get(kind, {}))
 
 
 def check_format(path: Path, dtype: np.dtype[Any], axes: str) -> None:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 
 from napari_sft.codec.errors import ImageError
 from napari_sft.picture import Picture
+from napari_sft.regions import PIECE, blocks, pieces
+from napari_sft.tiff_calibration import ome_metadata, present, read_notes
 
-_MICRO = '\N{MICRO SIGN}m'
-# As OME-XML spells them.
-_UNITS = {
-    'micron': _MICRO,
-    'microns': _MICRO,
-    'micrometer': _MICRO,
-    'um': _MICRO,
-    '\\u00B5m': _MICRO,
-    '\N{GREEK SMALL LETTER MU}m': _MICRO,
-    'nanometer': 'nm',
-    'millimeter': 'mm',
-    'second': 's',
-    'sec': 's',
-    **{unit: unit for unit in ('nm', _MICRO, 'mm', 'cm', 'm', 's', 'ms')},
-}
+LARGE = 1 << 26  # bytes from which on pixels are read when they are needed
 _OME_DTYPES = {
     *('int8', 'int16', 'int32', 'uint8', 'uint16', 'uint32'),
     *('float32', 'float64'),
@@ -34,7 +23,11 @@ _OME_DTYPES = {
 
 
 def read_tiff(path: Path) -> Picture:
-    """Read the first series of a TIFF; as `read_picture`."""
+    """Read the first series of a TIFF; as `read_picture`.
+
+    Large ones are mapped into memory, or read by their tiles or strips if
+    they are compressed and zarr is installed.
+    """
     import tifffile
 
     with tifffile.TiffFile(path) as file:
@@ -44,49 +37,117 @@ def read_tiff(path: Path) -> Picture:
             raise ImageError(
                 f'{path} is a TIFF with a palette; convert it to RGB'
             )
-        data = series.asarray()
-        if photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        inverted = photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        data = None if inverted else _lazy(path, series)
+        if data is None:
+            data = series.asarray()
+        if inverted:
             data = _inverted(path, data)
         axes = _plain_axes(series.axes.upper(), data.shape)
-        scale, units = _calibration(file)
-    present = set(axes)
+        notes = read_notes(file)
     return Picture(
         data,
         axes,
-        {a: v for a, v in scale.items() if a in present},
-        {a: v for a, v in units.items() if a in present},
+        present(notes.scale, axes),
+        present(notes.units, axes),
+        present(notes.translate, axes),
+        notes.name,
     )
 
 
 def write_tiff(
     path: Path,
-    data: np.ndarray,
-    axes: str,
-    scale: Mapping[str, float],
-    units: Mapping[str, str],
+    picture: Picture,
+    progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write a TIFF: plain for a plane, OME-TIFF if there is more to say."""
+    """Write a TIFF: plain for a plane, OME-TIFF if there is more to say.
+
+    Parameters
+    ----------
+    path : Path
+        Where to write.
+    picture : Picture
+        Its data may be any array-like with `chunks`, of which only some rows
+        of chunks are then held in memory.
+    progress : callable, optional
+        Called with (done, total) pieces; may raise to cancel.
+    """
     import tifffile
 
-    photometric = 'rgb' if axes.endswith('S') else 'minisblack'
+    data, axes = picture.data, picture.axes
     fits = set(axes) <= set('TZCYXS') and data.dtype.name in _OME_DTYPES
-    more = len(axes.replace('S', '')) > 2 or scale or units
-    if not (fits and more):
-        about: dict[str, Any] = {'axes': axes}
-        tifffile.imwrite(
-            path, data, photometric=photometric, metadata=about, ome=False
-        )
-        return
-    about = {'axes': axes}
-    for axis in 'XYZT':
-        key = 'TimeIncrement' if axis == 'T' else f'PhysicalSize{axis}'
-        if axis in scale:
-            about[key] = abs(scale[axis])
-        if units.get(axis) in _UNITS and axis in scale:
-            about[f'{key}Unit'] = _UNITS[units[axis]]
-    tifffile.imwrite(
-        path, data, photometric=photometric, metadata=about, ome=True
+    more = (
+        len(axes.replace('S', '')) > 2
+        or picture.scale
+        or picture.units
+        or picture.name
     )
+    ome = bool(fits and more)
+    settings: dict[str, Any] = {
+        'photometric': 'rgb' if axes.endswith('S') else 'minisblack',
+        'metadata': ome_metadata(picture) if ome else {'axes': axes},
+        'ome': ome,
+    }
+    if isinstance(data, np.ndarray):
+        tifffile.imwrite(path, data, **settings)
+        return
+    side = _tile_side(data, axes)
+    if side:
+        settings['tile'] = (side, side)
+    tifffile.imwrite(
+        path,
+        _parts(picture, side, progress),
+        shape=tuple(data.shape),
+        dtype=data.dtype,
+        **settings,
+    )
+
+
+def _tile_side(data: Any, axes: str) -> int:
+    """Side of the TIFF's tiles, a part of the array's own; 0 = no tiles."""
+    chunks = getattr(data, 'chunks', None)
+    size = dict(zip(axes, data.shape, strict=True))
+    if chunks is None or size['Y'] * size['X'] <= PIECE:
+        return 0
+    side = math.gcd(dict(zip(axes, chunks, strict=True))['Y'], 1024)
+    return 0 if side % 16 else side
+
+
+def _parts(
+    picture: Picture,
+    side: int,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[np.ndarray]:
+    """Planes, or their tiles row by row, as tifffile wants them."""
+    data, axes = picture.data, picture.axes
+    regions = pieces(axes, data.shape, data.chunks if side else None)
+    for done, region in enumerate(regions):
+        if progress is not None:
+            progress(done, len(regions))
+        piece = np.asarray(data[region])
+        piece = piece.reshape(piece.shape[axes.index('Y') :])
+        step = (side, side, 3) if side else piece.shape
+        for part in blocks(piece.shape, step[: piece.ndim]):
+            yield piece[part]
+
+
+def _lazy(path: Path, series: Any) -> Any:
+    """The pixels of a large file, none of them read; None if it is small."""
+    import tifffile
+
+    if series.nbytes < LARGE:
+        return None
+    if series.dataoffset is not None:
+        return tifffile.memmap(path, mode='r', series=0, level=0)
+    if find_spec('zarr') is None:
+        return None
+    import zarr
+
+    store = tifffile.imread(path, aszarr=True, series=0, level=0)
+    try:
+        return zarr.open_array(store, mode='r')
+    except ValueError:  # tifffile and zarr of different times
+        return None
 
 
 def _inverted(path: Path, data: np.ndarray) -> np.ndarray:
@@ -103,43 +164,3 @@ def _plain_axes(axes: str, shape: tuple[int, ...]) -> str:
     if 'S' in axes and shape[axes.index('S')] not in (3, 4):
         return axes.replace('S', 'Q' if 'C' in axes else 'C')
     return axes
-
-
-def _calibration(file: Any) -> tuple[dict[str, float], dict[str, str]]:
-    if file.is_ome:
-        return _ome_calibration(file.ome_metadata)
-    if file.is_imagej:
-        return _imagej_calibration(file)
-    return {}, {}
-
-
-def _ome_calibration(xml: str) -> tuple[dict[str, float], dict[str, str]]:
-    scale: dict[str, float] = {}
-    units: dict[str, str] = {}
-    pixels = ElementTree.fromstring(xml).find('.//{*}Pixels')
-    about = {} if pixels is None else pixels.attrib
-    for axis in 'XYZT':
-        key = 'TimeIncrement' if axis == 'T' else f'PhysicalSize{axis}'
-        value = float(about.get(key, 0))
-        if value > 0:
-            scale[axis] = value
-            units[axis] = about.get(
-                f'{key}Unit', 's' if axis == 'T' else _MICRO
-            )
-    return scale, units
-
-
-def _imagej_calibration(file: Any) -> tuple[dict[str, float], dict[str, str]]:
-    about, tags = file.imagej_metadata or {}, file.pages[0].tags
-    unit = _UNITS.get(str(about.get('unit', '')), '')
-    scale: dict[str, float] = {}
-    for axis, name in (('X', 'XResolution'), ('Y', 'YResolution')):
-        dots, length = tags[name].value if name in tags else (0, 0)
-        if dots and length and unit:
-            scale[axis] = length / dots
-    if unit and about.get('spacing'):
-        scale['Z'] = float(about['spacing'])
-    units = dict.fromkeys(scale, unit)
-    if about.get('finterval'):
-        scale['T'], units['T'] = float(about['finterval']), 's'
-    return scale, units

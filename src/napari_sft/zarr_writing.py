@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import product
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from napari_sft.codec.errors import ImageError, MapError, SftError
 from napari_sft.codec.layout import canonical
+from napari_sft.regions import Region, blocks
 from napari_sft.zarr_chunks import ChunkCoder, ChunkPlace, chunk_place
-
-Region = tuple[slice, ...]
 
 
 def write(
@@ -53,7 +51,7 @@ def write(
         quality_map = sibling(array, coder.quality_map)
     if quality_map is not None:
         _check_map(quality_map, axes, shape)
-    regions = list(chunk_regions(shape, tuple(array.chunks)))
+    regions = list(blocks(shape, array.chunks))
     for done, region in enumerate(regions):
         if progress is not None:
             progress(done, len(regions))
@@ -67,18 +65,6 @@ def write(
             array[region] = block
     if progress is not None:
         progress(len(regions), len(regions))
-
-
-def chunk_regions(
-    shape: tuple[int, ...], chunks: tuple[int, ...]
-) -> Iterator[Region]:
-    """The part of an array that each of its chunks covers, in C order."""
-    counts = [-(-n // step) for n, step in zip(shape, chunks, strict=True)]
-    for index in product(*map(range, counts)):
-        yield tuple(
-            slice(i * step, min((i + 1) * step, n))
-            for i, step, n in zip(index, chunks, shape, strict=True)
-        )
 
 
 def coder_of(array: Any) -> ChunkCoder:

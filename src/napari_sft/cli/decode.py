@@ -79,8 +79,6 @@ def _find(folder: Path) -> list[Path]:
 def _decode_one(
     pair: batch.Pair, device: str, force: bool, advance: batch.Advance
 ) -> Path:
-    import numpy as np
-
     import napari_sft
     from napari_sft.codec.layout import Layout
     from napari_sft.image_files import (
@@ -96,18 +94,15 @@ def _decode_one(
             target = target.with_suffix(natural_suffix(layout))
         batch.check_target(batch.Pair(pair.source, target), force)
         check_format(target, image.dtype, image.axes)
-        data = np.empty(image.shape, image.dtype)
-        planes = data.reshape(-1, *layout.plane_shape)
-        for number in range(len(planes)):
-            advance(number, len(planes))
-            planes[number] = image.read_plane(number)
-        axes = image.axes.replace('S', '')
-        about = image.calibration
+        axes, about = image.axes.replace('S', ''), image.calibration
         write_picture(
             target,
-            data,
+            image,
             image.axes,
             scale=dict(zip(axes, about.scale, strict=False)),
             units=dict(zip(axes, about.units, strict=False)),
+            translate=dict(zip(axes, about.translate, strict=False)),
+            name=about.name,
+            progress=advance,
         )
     return target
