@@ -1,41 +1,21 @@
-"""napari's reader and writer, with the codec itself replaced by a recorder."""
+"""napari's reader and writer: files there and back, and what they refuse."""
 
 from __future__ import annotations
-
-import inspect
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from npe2 import PluginManager, PluginManifest
 
 import napari_sft
-from napari_sft.codec.errors import FormatError, MapError
-from napari_sft.plugin._reader import LAZY_BYTES, get_reader, read
+from napari_sft.codec.errors import FormatError, ImageError, MapError
+from napari_sft.plugin import _reader
+from napari_sft.plugin._reader import get_reader, read
 from napari_sft.plugin._writer import write
 
+pytestmark = pytest.mark.usefixtures('tiny_model')
+
 SIGNATURE = b'\x89SFT\r\n\x1a\n'
-
-
-def opened(**changes):
-    """What `napari_sft.open` returns for a stack of three planes."""
-    values = {
-        'shape': (3, 4, 6),
-        'dtype': np.dtype('uint16'),
-        'axes': 'ZYX',
-        'rgb': False,
-        'read': lambda: np.arange(72, dtype='uint16').reshape(3, 4, 6),
-        'calibration': SimpleNamespace(
-            scale=(2.0, 0.5, 0.25),
-            translate=(1.0, 2.0, 3.0),
-            units=('micrometer', '', 'micrometer'),
-            labels=('Z', 'Y', 'X'),
-            name='cells',
-        ),
-        'quality_map': np.full((4, 6), 30, dtype='float32'),
-        'statistics': 'statistics',
-    }
-    return SimpleNamespace(**(values | changes))
+KEY = 'napari-sft'
 
 
 @pytest.fixture
@@ -46,13 +26,16 @@ def sft_path(tmp_path):
 
 
 @pytest.fixture
-def open_as(monkeypatch):
-    """Let `napari_sft.open` return the given object."""
+def saved(tmp_path, make_picture):
+    """Encode something into a file; its path."""
 
-    def use(image):
-        monkeypatch.setitem(vars(napari_sft), 'open', lambda path: image)
+    def save(image=None, **arguments):
+        image = make_picture(40, 70) if image is None else image
+        path = str(tmp_path / 'saved.sft')
+        napari_sft.imwrite(path, image, device='cpu', **arguments)
+        return path
 
-    return use
+    return save
 
 
 @pytest.fixture
@@ -79,11 +62,24 @@ def test_only_files_with_the_signature_get_a_reader(tmp_path, sft_path):
         assert get_reader(str(path)) is None
 
 
-def test_image_comes_with_its_place_in_the_world(sft_path, open_as):
-    open_as(opened())
-    (data, meta, kind), _ = read(sft_path)
+def test_an_image_comes_with_its_place_in_the_world(saved, make_picture):
+    planes = [make_picture(24, 30, rgb=False, seed=n) for n in range(2)]
+    stack = np.stack(planes).astype(np.uint16)
+    path = saved(
+        stack,
+        scale=(2.0, 0.5, 0.25),
+        translate=(1.0, 2.0, 3.0),
+        units=('micrometer', '', 'micrometer'),
+        labels=('Z', 'Y', 'X'),
+        name='cells',
+    )
+    (data, meta, kind), (_, flat, _) = read(path)
     assert kind == 'image'
-    np.testing.assert_array_equal(data, opened().read())
+    np.testing.assert_array_equal(data, napari_sft.imread(path))
+    assert meta.pop('metadata')[KEY] == {
+        'path': path,
+        **napari_sft.info(path),
+    }
     assert meta == {
         'name': 'cells',
         'rgb': False,
@@ -91,62 +87,110 @@ def test_image_comes_with_its_place_in_the_world(sft_path, open_as):
         'translate': (1.0, 2.0, 3.0),
         'units': ('micrometer', 'pixel', 'micrometer'),
         'axis_labels': ('Z', 'Y', 'X'),
-        'metadata': {
-            'napari-sft': {'path': sft_path, 'statistics': 'statistics'}
-        },
     }
+    assert flat['scale'] == (0.5, 0.25)
+    assert flat['translate'] == (2.0, 3.0)
+    assert flat['axis_labels'] == ('Y', 'X')
 
 
-def test_map_comes_as_flat_labels_of_quality_plus_one(sft_path, open_as):
-    quality = np.array([[0, 0.4], [99.7, 100]], dtype='float32')
-    open_as(opened(quality_map=quality))
-    _, (labels, meta, kind) = read(sft_path)
-    assert kind == 'labels'
-    assert labels.dtype == np.uint8
-    np.testing.assert_array_equal(labels, [[1, 1], [101, 101]])
-    assert meta['scale'] == (0.5, 0.25)
-    assert meta['translate'] == (2.0, 3.0)
-    assert meta['axis_labels'] == ('Y', 'X')
-    assert meta['visible']
-
-
-def test_uniform_map_starts_hidden(sft_path, open_as):
-    open_as(opened())
-    _, (_, meta, _) = read(sft_path)
-    assert not meta['visible']
-
-
-def test_file_without_calibration_is_named_after_itself(sft_path, open_as):
-    empty = SimpleNamespace(scale=(), translate=(), units=(), labels=())
-    empty.name = ''
-    open_as(opened(calibration=empty))
-    (_, meta, _), (_, map_meta, _) = read(sft_path)
-    assert meta['name'] == 'picture'
-    assert map_meta['name'] == 'picture quality'
+def test_a_file_without_calibration_is_named_after_itself(saved):
+    (_, meta, _), (_, map_meta, _) = read(saved())
+    assert meta['name'] == 'saved'
+    assert map_meta['name'] == 'saved quality'
     assert not {'scale', 'translate', 'units', 'axis_labels'} & meta.keys()
 
 
-def test_large_files_stay_lazy(sft_path, open_as):
-    def fail():
-        raise AssertionError('read as a whole')
+def test_a_painted_map_comes_as_labels_on_its_base(saved):
+    quality = np.full((40, 70), 20.0)
+    quality[:16, 16:32] = 100
+    _, (labels, meta, kind) = read(saved(quality_map=quality))
+    assert kind == 'labels'
+    assert labels.dtype == np.uint8
+    assert labels.shape == (40, 70)
+    assert (labels[:16, 16:32] == 101).all()
+    assert np.count_nonzero(labels) == 256
+    base = meta['metadata'][KEY]['base_quality']
+    assert base == pytest.approx(20, abs=2)
+    assert meta['visible']
+    labels[0, 0] = 5  # it can be painted on
 
-    shape = (3, LAZY_BYTES // 4, 6)
-    open_as(opened(shape=shape, read=fail, to_dask=lambda: 'lazy'))
-    (data, _, _), _ = read(sft_path)
-    assert data == 'lazy'
+
+def test_a_uniform_map_starts_unpainted_and_hidden(saved):
+    _, (labels, meta, _) = read(saved(quality=64))
+    assert not labels.any()
+    assert meta['metadata'][KEY]['base_quality'] == pytest.approx(64, abs=0.2)
+    assert not meta['visible']
 
 
-def test_several_files_give_their_layers_one_after_the_other(
-    sft_path, open_as
+def test_maps_of_each_plane_come_as_a_stack(saved, make_picture):
+    stack = np.stack([make_picture(24, 30, rgb=False)] * 3)
+    quality = np.full((3, 24, 30), 10.0)
+    quality[1] = 90
+    _, (labels, meta, _) = read(saved(stack, quality_map=quality))
+    assert labels.shape == (3, 24, 30)
+    assert (labels[1] > 80).all()
+    assert not labels[[0, 2]].any()
+
+
+def test_large_images_are_decoded_when_they_are_looked_at(
+    saved, make_picture, monkeypatch
 ):
-    open_as(opened())
-    kinds = [kind for _, _, kind in read([sft_path, sft_path])]
+    pytest.importorskip('dask')
+    monkeypatch.setattr(_reader, 'LAZY_PIXELS', 1000)
+    image = make_picture(40, 70, rgb=False).astype(np.uint16) + 300
+    path = saved(image)
+    (data, meta, _), _ = read(path)
+    assert not isinstance(data, np.ndarray)
+    np.testing.assert_array_equal(
+        np.asarray(data[10:20]), napari_sft.imread(path)[10:20]
+    )
+    assert meta['contrast_limits'] == (image.min(), image.max())
+    monkeypatch.setattr(_reader, 'LAZY_PIXELS', 40 * 70)
+    (data, meta, _), _ = read(path)
+    assert isinstance(data, np.ndarray)
+    assert 'contrast_limits' not in meta
+
+
+def test_several_files_give_their_layers_one_after_the_other(saved):
+    path = saved()
+    kinds = [kind for _, _, kind in read([path, path])]
     assert kinds == ['image', 'labels', 'image', 'labels']
 
 
-def test_damaged_file_raises_our_error_when_read(sft_path):
+def test_a_damaged_file_raises_our_error_when_read(sft_path, saved):
     with pytest.raises(FormatError):
         get_reader(sft_path)(sft_path)
+    path = saved()
+    with open(path, 'r+b') as file:
+        file.seek(-60, 2)
+        file.write(b'????')
+    with pytest.raises(FormatError, match='saved.sft'):
+        read(path)
+
+
+def test_what_is_read_is_written_again_as_it_was(saved, make_picture):
+    quality = np.full((40, 70), 20.0)
+    quality[:16, 16:32] = 90
+    about = {
+        'scale': (0.5, 0.25),
+        'translate': (2.0, 3.0),
+        'units': ('micrometer', 'micrometer'),
+        'labels': ('y', 'x'),
+        'name': 'cells',
+    }
+    image = make_picture(40, 70, rgb=False)
+    path = saved(image, quality_map=quality, **about)
+    before = napari_sft.info(path)
+    with napari_sft.open(path) as file:
+        old_map = file.quality_map
+    write(path, read(path))
+    with napari_sft.open(path) as file:
+        # Labels hold whole qualities.
+        assert np.abs(file.quality_map - old_map).max() < 2
+    after = napari_sft.info(path)
+    assert after['calibration'] == before['calibration']
+    assert after['shape'] == before['shape']
+    assert after['dtype'] == before['dtype']
 
 
 def test_image_alone_is_written_at_the_base_quality(written):
@@ -158,21 +202,46 @@ def test_image_alone_is_written_at_the_base_quality(written):
     assert written['quality_map'] is None
 
 
+def map_layer(labels, **settings):
+    return (np.asarray(labels), {'metadata': {KEY: settings}}, 'labels')
+
+
 def test_labels_become_the_map_and_0_the_base_quality(written):
-    labels = np.array([[0, 1], [51, 101]])
     image = np.zeros((5, 2, 2), dtype='uint8')
-    write('a.sft', [(labels, {}, 'labels'), (image, {}, 'image')])
+    painted = map_layer([[0, 1], [51, 101]])
+    write('a.sft', [painted, (image, {}, 'image')])
     np.testing.assert_array_equal(written['quality_map'], [[75, 0], [50, 100]])
-    assert written['quality_map'].dtype == np.float32
+    painted = map_layer([[0, 1], [51, 101]], base_quality=30)
+    write('a.sft', [painted, (image, {}, 'image')])
+    assert written['quality_map'][0, 0] == 30
 
 
-def test_unpainted_labels_are_no_map(written):
-    layers = [
-        (np.zeros((4, 6)), {}, 'image'),
-        (np.zeros((4, 6), dtype=int), {}, 'labels'),
-    ]
-    write('a.sft', layers)
+def test_unpainted_labels_give_their_base_everywhere(written):
+    image = (np.zeros((4, 6)), {}, 'image')
+    unpainted = np.zeros((4, 6), dtype=int)
+    write('a.sft', [image, map_layer(unpainted, base_quality=30)])
     assert written['quality_map'] is None
+    assert written['quality'] == 30
+
+
+def test_soft_edges_of_a_map_are_kept(written):
+    labels = np.zeros((40, 40), np.uint8)
+    labels[:, 20:] = 91
+    image = (np.zeros((40, 40)), {}, 'image')
+    write('a.sft', [image, map_layer(labels, base_quality=10, feather=8)])
+    row = written['quality_map'][20]
+    assert 20 < row[18] < 50 < row[21] < 80
+    assert row[0] == pytest.approx(10, abs=0.1)
+
+
+def test_a_stack_may_have_a_map_for_each_plane(written):
+    labels = np.zeros((3, 4, 6), np.uint8)
+    labels[2] = 41
+    image = (np.zeros((3, 4, 6)), {}, 'image')
+    write('a.sft', [image, map_layer(labels, base_quality=10)])
+    assert written['quality_map'].shape == (3, 4, 6)
+    assert (written['quality_map'][:2] == 10).all()
+    assert (written['quality_map'][2] == 40).all()
 
 
 @pytest.mark.parametrize('shape', [(4, 5), (6, 4), (2, 4, 6), (24,)])
@@ -197,6 +266,27 @@ def test_labels_that_are_no_qualities_are_refused(written, label):
     assert not written
 
 
+def test_value_errors_are_ours_so_that_napari_shows_them(monkeypatch):
+    def imwrite(*_, **__):
+        raise ValueError('odd')
+
+    monkeypatch.setitem(vars(napari_sft), 'imwrite', imwrite)
+    with pytest.raises(ImageError, match='a.sft: odd'):
+        write('a.sft', [(np.zeros((4, 6)), {}, 'image')])
+
+
+def test_opaque_layers_lose_their_alpha_silently_others_with_a_warning(
+    saved, tmp_path
+):
+    pixels = np.full((20, 30, 4), 255, np.uint8)
+    path = str(tmp_path / 'a.sft')
+    write(path, [(pixels, {'rgb': True}, 'image')])
+    assert napari_sft.info(path)['shape'] == [20, 30, 3]
+    pixels[0, 0, 3] = 0
+    with pytest.warns(UserWarning, match='transparency'):
+        write(path, [(pixels, {'rgb': True, 'name': 'x'}, 'image')])
+
+
 def test_finest_level_of_a_multiscale_image_is_written(written):
     levels = [np.ones((8, 8)), np.ones((4, 4))]
     write('a.sft', [(levels, {'multiscale': True}, 'image')])
@@ -212,11 +302,12 @@ def test_place_in_the_world_is_written_where_it_says_something(written):
         'rotate': np.eye(2),
         'shear': [0.0],
         'affine': np.eye(3),
+        'axis_labels': ('-2', '-1'),
     }
     write('a.sft', [(np.zeros((4, 6)), meta, 'image')])
     assert written['name'] == 'cells'
     assert written['scale'] == (2.0, 0.5)
-    assert not {'translate', 'units'} & written.keys()
+    assert not {'translate', 'units', 'labels'} & written.keys()
 
 
 def test_lost_rotation_is_warned_about(written):
@@ -224,18 +315,6 @@ def test_lost_rotation_is_warned_about(written):
     with pytest.warns(UserWarning, match='rotate of'):
         write('a.sft', [(np.zeros((4, 6)), meta, 'image')])
     assert written
-
-
-def test_imwrite_takes_every_argument_of_the_writer(written):
-    from napari_sft.api import imwrite
-
-    meta = {
-        'scale': [2.0, 0.5],
-        'translate': [1.0, 0.0],
-        'units': ('mm', 'mm'),
-    }
-    write('a.sft', [(np.zeros((4, 6)), meta, 'image')])
-    assert written.keys() <= inspect.signature(imwrite).parameters.keys()
 
 
 def test_npe2_finds_reader_and_writer_for_sft():

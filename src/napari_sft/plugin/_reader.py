@@ -11,13 +11,13 @@ import napari_sft
 from napari_sft.codec.chunks import SIGNATURE
 
 if TYPE_CHECKING:
-    import numpy as np
+    from napari_sft.sft_image import SftImage
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-# Above this size an image is decoded tile by tile as napari looks at it, so
-# that opening it keeps the window alive and the memory small.
-LAZY_BYTES = 64 * 2**20
+# Above this number an image is decoded part by part as napari looks at it,
+# so that opening it keeps the window alive and the memory small.
+LAZY_PIXELS = 4_000_000
 
 
 def get_reader(
@@ -34,8 +34,8 @@ def get_reader(
 def read(path: str | list[str]) -> list[LayerData]:
     """Read files as layers, two for each: the image and its quality map.
 
-    The map is a uint8 labels layer, (Y, X), with the value quality + 1 (1 to
-    101), as the widget paints it; 0 would mean the base quality.
+    The map is a labels layer as the widget paints it, see `opened_map`; for
+    an image of many planes it is of one plane if they share it.
 
     Raises
     ------
@@ -62,43 +62,47 @@ def _is_sft(path: str) -> bool:
 
 
 def _read_one(path: str) -> list[LayerData]:
+    from napari_sft.plugin.opened_map import map_of
+
     image = napari_sft.open(path)
-    size = math.prod(image.shape) * image.dtype.itemsize
-    data = image.to_dask() if size > LAZY_BYTES else image.read()
-    world = _world(image.calibration)
     name = image.calibration.name or Path(path).stem
-    labels = to_labels(image.quality_map)
-    uniform = bool((labels == labels.flat[0]).all())
-    # Axes that stack planes say nothing about the map, which is flat.
-    flat = {key: values[-2:] for key, values in world.items()}
-    about = {'path': str(path), 'statistics': image.statistics}
+    about = image.info()
+    labels, arguments = map_of(path, name)
+    world = _world(image.calibration)
+    # Axes that stack planes say nothing about a map that is flat.
+    flat = {key: values[-labels.ndim :] for key, values in world.items()}
+    pixels, display = _pixels(image, about)
     return [
         (
-            data,
+            pixels,
             {
                 'name': name,
                 'rgb': image.rgb,
-                'metadata': {'napari-sft': about},
+                'metadata': {'napari-sft': {'path': str(path), **about}},
+                **display,
                 **world,
             },
             'image',
         ),
-        (
-            labels,
-            {
-                'name': f'{name} quality',
-                'opacity': 0.4,
-                'visible': not uniform,
-                **flat,
-            },
-            'labels',
-        ),
+        (labels, {**arguments, **flat}, 'labels'),
     ]
 
 
-def to_labels(quality_map: np.ndarray) -> np.ndarray:
-    """Turn qualities, float in 0 to 100, into labels, uint8 in 1 to 101."""
-    return (quality_map.round() + 1).astype('uint8')
+def _pixels(
+    image: SftImage, about: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """Pixels, lazy if there are many, and how to show them."""
+    samples = 3 if image.rgb else 1
+    if math.prod(image.shape) // samples <= LAZY_PIXELS:
+        with image:
+            return image.read(), {}
+    display: dict[str, Any] = {}
+    lo = min(window[0] for window in about['windows'])
+    hi = max(window[1] for window in about['windows'])
+    if not image.rgb and lo < hi:
+        # napari would decode planes to find out.
+        display['contrast_limits'] = (lo, hi)
+    return image.to_dask(), display
 
 
 def _world(calibration: Any) -> dict[str, tuple[Any, ...]]:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 import napari_sft
-from napari_sft.codec.errors import MapError
+from napari_sft.codec.errors import ImageError, MapError
+from napari_sft.codec.quality import feather
+from napari_sft.plugin.image_layer import KEY
+from napari_sft.plugin.map_layer import BASE_QUALITY, UNPAINTED, to_quality
 
 LayerData = tuple[Any, dict[str, Any], str]
-
-BASE_QUALITY = 75.0
-TOP_LABEL = 101
 
 
 def write(path: str, layers: list[LayerData]) -> list[str]:
@@ -24,8 +24,9 @@ def write(path: str, layers: list[LayerData]) -> list[str]:
     path : str
         The file to write; it appears whole or not at all.
     layers : list of (data, meta, type)
-        One image and, optionally, one labels layer of the image's height and
-        width: 0 is the base quality of 75, 1 to 101 are qualities of 0 to 100.
+        One image and, optionally, one labels layer: a quality map as the
+        widget makes it, (Y, X) or for each plane of a stack. Its base quality
+        and soft edges come from its metadata.
 
     Returns
     -------
@@ -39,72 +40,61 @@ def write(path: str, layers: list[LayerData]) -> list[str]:
     MapError
         The labels don't fit the image or are no qualities.
     """
-    quality_map = None
     (image, meta), *_ = [layer[:2] for layer in layers if layer[2] == 'image']
     image = _finest(image, meta)
     rgb = bool(meta.get('rgb', False))
-    size = image.shape[:-1] if rgb else image.shape
+    size = tuple(image.shape[:-1] if rgb else image.shape)
+    quality: float | np.ndarray = BASE_QUALITY
     for labels, about, kind in layers:
         if kind == 'labels':
-            name = about.get('name', 'labels')
-            quality_map = to_quality(_finest(labels, about), size[-2:], name)
-    _warn_of_lost_transforms(meta)
-    napari_sft.imwrite(
-        path,
-        image,
-        quality=BASE_QUALITY,
-        quality_map=quality_map,
-        rgb=rgb,
-        name=meta.get('name'),
-        **_world(meta),
-    )
+            quality = _quality(_finest(labels, about), about, size)
+    _warn_of_losses(image, meta, rgb)
+    try:
+        napari_sft.imwrite(
+            path,
+            image,
+            quality_map=quality if np.ndim(quality) else None,
+            quality=quality if np.ndim(quality) == 0 else BASE_QUALITY,
+            rgb=rgb,
+            alpha='drop',
+            name=meta.get('name') or '',
+            **_world(meta),
+        )
+    except ValueError as error:
+        # napari takes it for 'no plugin can write this', and says so.
+        raise ImageError(
+            f"can't write {path}: {error}; report it at napari-sft"
+        ) from error
     return [path]
 
 
-def to_quality(
-    labels: Any, size: tuple[int, ...], name: str = 'labels'
-) -> np.ndarray | None:
-    """Turn painted labels into a quality map.
-
-    Parameters
-    ----------
-    labels : array of int
-        (Y, X), leading axes of size 1 allowed: quality + 1, or 0 for the base
-        quality.
-    size : (int, int)
-        The image's height and width.
-    name : str
-        The layer's name, for messages.
-
-    Returns
-    -------
-    ndarray or None
-        float32 (Y, X) in 0 to 100; None where nothing is painted.
-
-    Raises
-    ------
-    MapError
-        The size differs from the image's, or a label is no quality.
-    """
-    if labels.shape[-2:] != size or labels.size != np.prod(size):
+def _quality(
+    labels: Any, about: dict[str, Any], size: tuple[int, ...]
+) -> float | np.ndarray:
+    """The quality map of a labels layer; a number if nothing is painted."""
+    name = about.get('name', 'labels')
+    stack = labels.ndim > 2 and labels.shape[:-2] == size[:-2]
+    flat = labels.shape[-2:] == size[-2:] and labels.size == np.prod(size[-2:])
+    if not (flat or (stack and labels.shape == size)):
         raise MapError(
             f'labels layer {name!r} has the shape {tuple(labels.shape)}, the '
-            f'image needs one map of {tuple(size)} for all its planes; paint '
-            'it on a new labels layer of that shape'
+            f'image needs a map of {size[-2:]} for all its planes; make a new '
+            'quality map for it'
         )
-    labels = np.asarray(labels).reshape(size)
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high > TOP_LABEL:
-        raise MapError(
-            f'labels layer {name!r} goes from {low} to {high}, but a quality '
-            f'map holds quality + 1, at most {TOP_LABEL}, and 0 for the base '
-            'quality; leave out layers that are no quality map'
-        )
-    if high == 0:
-        return None
-    quality = labels.astype(np.float32) - 1
-    quality[labels == 0] = BASE_QUALITY
-    return quality
+    settings = (about.get('metadata') or {}).get(KEY, {})
+    base = float(settings.get('base_quality', BASE_QUALITY))
+    values = np.asarray(labels).reshape(size[-2:] if flat else size)
+    if (values == UNPAINTED).all():
+        return base
+    try:
+        quality = to_quality(values, base)
+    except MapError as error:
+        raise MapError(f'layer {name!r}: {error}') from None
+    soft = float(settings.get('feather', 0))
+    if soft:
+        planes = quality.reshape(-1, *size[-2:])
+        quality = np.stack([feather(plane, soft) for plane in planes])
+    return quality.reshape(values.shape)
 
 
 def _finest(data: Any, meta: dict[str, Any]) -> Any:
@@ -118,21 +108,39 @@ def _world(meta: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
         'translate': (tuple(map(float, meta.get('translate', ()))), 0.0),
         'units': (tuple(map(str, meta.get('units') or ())), 'pixel'),
     }
-    return {
+    result: dict[str, tuple[Any, ...]] = {
         key: values
         for key, (values, default) in world.items()
         if any(value != default for value in values)
     }
+    labels = tuple(map(str, meta.get('axis_labels') or ()))
+    # napari's own names are '-2', '-1'.
+    if labels and not any(label.startswith('-') for label in labels):
+        result['labels'] = labels
+    return result
 
 
-def _warn_of_lost_transforms(meta: dict[str, Any]) -> None:
+def _warn_of_losses(image: Any, meta: dict[str, Any], rgb: bool) -> None:
+    name = meta.get('name')
     lost = [key for key in ('rotate', 'shear', 'affine') if _turns(meta, key)]
     if lost:
         warnings.warn(
             f'.sft files hold scale and translate; {", ".join(lost)} of the '
-            f'layer {meta.get("name")!r} is not saved',
+            f'layer {name!r} is not saved',
             stacklevel=3,
         )
+    if rgb and image.shape[-1] == 4 and _shines_through(image[..., 3]):
+        warnings.warn(
+            f'.sft files hold no transparency; that of the layer {name!r} is '
+            'not saved',
+            stacklevel=3,
+        )
+
+
+def _shines_through(alpha: Any) -> bool:
+    alpha = np.asarray(alpha)
+    opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind in 'iu' else 1
+    return bool((alpha < opaque).any())
 
 
 def _turns(meta: dict[str, Any], key: str) -> bool:
