@@ -94,6 +94,14 @@ def test_errors_are_seen_on_both_pages(widget):
     assert widget.message.isVisible()
 
 
+def test_the_result_is_in_sight_wherever_the_widget_is_scrolled(full):
+    full.resize(350, 500)
+    full.show()
+    area = full.findChild(QScrollArea)
+    assert full.results.summary.isVisible()
+    assert not area.isAncestorOf(full.results.summary)
+
+
 def test_sections_fold_by_mouse_and_by_key(full, qtbot):
     full.show()
     section = full.sections['paint']

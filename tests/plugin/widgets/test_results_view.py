@@ -85,7 +85,7 @@ def test_all_figures_are_shown(view):
     ratios = view.ratios.text()
     assert '12.8 times smaller than the raw pixels' in ratios
     assert '2.50 times than the source file' in ratios
-    assert '0.3 s' in ratios
+    assert '0.3\N{NO-BREAK SPACE}s' in ratios
 
 
 def test_a_file_larger_than_its_source_is_called_so(view):
@@ -161,6 +161,17 @@ def test_numbers_from_before_are_called_so(view):
     assert view.stale.isVisible()
     view.set_result(INFO)
     assert not view.stale.isVisible()
+
+
+def test_the_summary_is_a_line_that_comes_and_goes_with_the_result(view):
+    view.set_result(INFO, ratio_to_raw=12.8)
+    text = view.summary.text()
+    assert '23.4 kB' in text
+    assert '12.8 times smaller' in text
+    assert '31.2 dB' in text
+    assert not view.summary.isHidden()
+    view.clear()
+    assert view.summary.isHidden()
 
 
 def test_clearing_brings_the_first_words_back(view):

@@ -142,7 +142,13 @@ class MainWidget(QWidget):
         foot = QWidget()
         footer = column(foot)
         footer.setContentsMargins(MARGIN, 0, MARGIN, MARGIN)
-        for widget in (line(), self.target, self.run, self.save):
+        footer.addWidget(line())
+        for widget in (
+            self.results.summary,
+            self.target,
+            self.run,
+            self.save,
+        ):
             footer.addWidget(widget)
 
         page = QWidget()

@@ -49,6 +49,11 @@ FIGURES = (
 class ResultsView(View):
     """Size, ratios and exactness, over all and by painted region.
 
+    Attributes
+    ----------
+    summary : QLabel
+        The result in a line, for a place that is always in sight.
+
     Signals
     -------
     comparison_requested()
@@ -63,6 +68,8 @@ class ResultsView(View):
         self.headline = QLabel()
         self.headline.setProperty('role', 'headline')
         self.ratios = hint()
+        self.summary = QLabel()
+        self.summary.setMinimumWidth(1)
         self.stale = hint(STALE)
         self.values: dict[str, QLabel] = {}
         self.others: dict[str, QLabel] = {}
@@ -114,6 +121,8 @@ class ResultsView(View):
         self.set_stale(False)
         self.headline.setText(size_words(info['bytes']))
         raw = ratio_to_raw or info['ratio']
+        self.summary.setText(_summary(info, raw))
+        self.summary.show()
         self.ratios.setText(_ratio_words(raw, ratio_to_source, seconds))
         statistics = info.get('statistics', {})
         _write(self.values, info | statistics)
@@ -156,7 +165,7 @@ class ResultsView(View):
         """Tell that the numbers are of settings from before."""
         self.stale.setVisible(stale)
         role = 'stale' if stale else ''
-        for label in self.values.values():
+        for label in (*self.values.values(), self.summary):
             label.setProperty('role', role)
             label.style().unpolish(label)
             label.style().polish(label)
@@ -165,6 +174,7 @@ class ResultsView(View):
         """Show that there is no result yet."""
         self._filled.hide()
         self.empty.show()
+        self.summary.hide()
         self.set_comparison(None)
 
     def _grid(self) -> QGridLayout:
@@ -202,6 +212,15 @@ def _write(labels: dict[str, QLabel], figures: dict[str, Any]) -> None:
         labels[key].setText(text)
 
 
+def _summary(info: dict[str, Any], raw: float) -> str:
+    parts = [f'<b>{size_words(info["bytes"])}</b>']
+    parts.append(f'{times_words(raw)} times smaller')
+    statistics = info.get('statistics', {})
+    if 'psnr' in statistics:
+        parts.append(decibel_words(statistics['psnr']))
+    return ' · '.join(parts)
+
+
 def _ratio_words(
     raw: float, source: float | None, seconds: float | None
 ) -> str:
@@ -211,5 +230,5 @@ def _ratio_words(
     elif source is not None:
         text += f', {times_words(1 / source)} times larger than the source'
     if seconds is not None:
-        text += f'; made in {seconds:.2g} s'
+        text += f'; made in {seconds:.2g}\N{NO-BREAK SPACE}s'
     return text
