@@ -40,7 +40,7 @@ class ChunkPlace:
     extent : tuple of int
         How much of the chunk lies inside the array, along each axis.
     quality_map : ndarray, optional
-        Qualities 0..100 of that part: (Y, X), or its other axes before them.
+        Qualities 0..100 of that part: (Y, X), or of its shape without S.
     windows : tuple of (lo, hi), optional
         Value windows of its channels.
     """
@@ -50,7 +50,6 @@ class ChunkPlace:
     windows: Windows | None = None
 
 
-_NO_PLANE = str.maketrans('', '', 'YXS')
 _place: ContextVar[ChunkPlace | None] = ContextVar('place', default=None)
 
 
@@ -251,8 +250,8 @@ def _padded_map(
     """The map of a whole chunk from that of its part inside the array."""
     if quality_map is None:
         return None
-    stack = '' if quality_map.ndim == 2 else axes.translate(_NO_PLANE)
-    return np.pad(quality_map, [margin[a] for a in f'{stack}YX'], 'edge')
+    order = 'YX' if quality_map.ndim == 2 else axes.replace('S', '')
+    return np.pad(quality_map, [margin[axis] for axis in order], 'edge')
 
 
 def _choice(windows: Windows, outside: int) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from napari_sft.codec.errors import ImageError, MapError, SftError
-from napari_sft.codec.layout import canonical
 from napari_sft.regions import Region, blocks
 from napari_sft.zarr_chunks import ChunkCoder, ChunkPlace, chunk_place
 
@@ -109,15 +108,13 @@ def _check_map(quality_map: Any, axes: str, shape: tuple[int, ...]) -> None:
 
 
 def _map_part(quality_map: Any, axes: str, region: Region) -> Any:
-    """The map of a chunk, (Y, X) or with the chunk's stack axes."""
+    """The map of a chunk: (Y, X), or along the chunk's axes but S."""
     if quality_map is None:
         return None
     at = dict(zip(axes, region, strict=True))
     planar = len(quality_map.shape) == 2
     order = 'YX' if planar else axes.replace('S', '')
-    part = np.asarray(quality_map[tuple(at[axis] for axis in order)])
-    # Maps end in Y and X, whatever the array's order is.
-    return part.transpose([order.index(axis) for axis in canonical(order)])
+    return np.asarray(quality_map[tuple(at[axis] for axis in order)])
 
 
 def _windows_part(
