@@ -39,6 +39,15 @@ def saved(tmp_path, make_picture):
 
 
 @pytest.fixture
+def viewer(npe2pm):
+    """A viewer without a window that knows this plugin alone."""
+    from napari.components import ViewerModel
+
+    npe2pm.register(PluginManifest.from_distribution('napari-sft'))
+    return ViewerModel()
+
+
+@pytest.fixture
 def written(monkeypatch):
     """Arguments of the one call of `napari_sft.imwrite` by the writer."""
     call = {}
@@ -327,3 +336,30 @@ def test_npe2_finds_reader_and_writer_for_sft():
         (writer,) = manager.iter_compatible_writers(layers)
         assert writer.command == 'napari-sft.write'
     assert not list(manager.iter_compatible_writers(['image', 'image']))
+
+
+def test_napari_opens_paints_saves_and_opens_again(viewer, saved, tmp_path):
+    from napari_sft.plugin.map_layer import is_map
+
+    quality = np.full((40, 70), 20.0)
+    quality[:16, 16:32] = 90
+    path = saved(quality_map=quality, scale=(0.5, 0.25), name='cells')
+    image, painted = viewer.open(path, plugin=KEY)
+    assert (image.name, painted.name) == ('cells', 'cells quality')
+    assert image.rgb
+    assert is_map(painted)
+    assert tuple(painted.scale) == (0.5, 0.25)
+    assert painted.colormap.color_dict[101] is not None
+    painted.data[16:32] = 101
+    painted.refresh()
+    other = str(tmp_path / 'other.sft')
+    assert viewer.layers.save(other, plugin=KEY) == [other]
+    with napari_sft.open(other) as file:
+        assert file.quality_map[24, 10] == pytest.approx(100)
+        assert file.calibration.name == 'cells'
+        assert file.calibration.scale == (0.5, 0.25)
+
+
+def test_napari_shows_our_error_for_damaged_files(viewer, sft_path):
+    with pytest.raises(FormatError, match='picture.sft'):
+        viewer.open(sft_path, plugin=KEY)
