@@ -16,7 +16,15 @@ from napari_sft.cli import app
 from napari_sft.cli.encode import size_of
 from napari_sft.image_files import read_picture, write_picture
 
-COMMANDS = ('encode', 'decode', 'info', 'models', 'evaluate', 'demo')
+COMMANDS = (
+    'encode',
+    'decode',
+    'info',
+    'verify',
+    'models',
+    'evaluate',
+    'demo',
+)
 
 
 @pytest.fixture
@@ -253,6 +261,23 @@ def test_a_damaged_file_is_one_line(cli, pictures, tmp_path):
     (tmp_path / 'a.sft').write_bytes(data)
     assert 'a.sft' in only_line(cli('decode', 'a.sft', 'x.png'))
     assert not (tmp_path / 'x.png').exists()
+
+
+def test_files_are_verified_with_a_line_each(cli, pictures, tmp_path):
+    cli('encode', 'a.png', 'b.tif', '--out-dir', 'd')
+    result = cli('verify', 'd')
+    assert result.exit_code == 0
+    first, second = result.stdout.splitlines()
+    assert first.startswith('d/a.sft: sound, ')
+    assert '1 plane, 1 tile, model compact' in first
+    assert second.startswith('d/b.sft: sound, ')
+    data = bytearray((tmp_path / 'd/a.sft').read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / 'd/a.sft').write_bytes(data)
+    result = cli('verify', 'd/a.sft', 'd/b.sft')
+    assert result.exit_code == 1
+    assert result.stdout.startswith('d/b.sft: sound')
+    assert 'd/a.sft' in result.stderr.splitlines()[0]
 
 
 @pytest.mark.parametrize(

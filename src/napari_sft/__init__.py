@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         TargetError,
         VersionError,
     )
+    from napari_sft.verification import verify
 
 __version__ = '0.1.0'
 
@@ -47,15 +48,21 @@ __all__ = [
     'imwrite',
     'info',
     'open',
+    'verify',
 ]
 
-_FUNCTIONS = {'decode', 'encode', 'imread', 'imwrite', 'info', 'open'}
+_MODULES = {
+    'verify': 'verification',
+    **dict.fromkeys(
+        ('decode', 'encode', 'imread', 'imwrite', 'info', 'open'), 'api'
+    ),
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    module = 'api' if name in _FUNCTIONS else 'codec.errors'
+    module = _MODULES.get(name, 'codec.errors')
     value = getattr(import_module(f'{__name__}.{module}'), name)
     globals()[name] = value
     return value

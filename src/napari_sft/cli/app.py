@@ -17,6 +17,7 @@ from napari_sft.cli.evaluate import evaluate
 from napari_sft.cli.failure import one_line, say
 from napari_sft.cli.info import info
 from napari_sft.cli.models import models
+from napari_sft.cli.verify import verify
 
 
 class _Guarded(TyperGroup):
@@ -51,7 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={'help_option_names': ['-h', '--help']},
 )
-for command in (encode, decode, info, evaluate, demo):
+for command in (encode, decode, info, verify, evaluate, demo):
     app.command()(command)
 app.add_typer(models, name='models')
 
