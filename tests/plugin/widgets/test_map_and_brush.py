@@ -106,6 +106,8 @@ def test_maps_are_chosen_made_and_set_silently(qtbot, heard):
 def test_what_is_painted_is_told_in_words(qtbot):
     view = MapView()
     qtbot.addWidget(view)
+    assert 'whole image' in view.painted.text()
+    view.set_maps(['map'], 'map')
     view.set_painted(0)
     assert 'Nothing' in view.painted.text()
     view.set_painted(0.14)

@@ -88,7 +88,7 @@ class MapView(View):
         self.base.set_title(WITH_MAP if current else WITHOUT_MAP)
         self.soft.setVisible(bool(current))
         if not current:
-            self.painted.setText('One quality for the whole image')
+            self.set_painted(0)
 
     def base_quality(self) -> int:
         """Quality where nothing is painted, 0..100."""
@@ -108,11 +108,13 @@ class MapView(View):
 
     def set_painted(self, share: float) -> None:
         """Tell how much of the image is painted, 0..1."""
-        self.painted.setText(
-            f'{share_words(share)} of the image is painted'
-            if share
-            else 'Nothing is painted yet'
-        )
+        if not self.maps.currentData():
+            text = 'One quality for the whole image'
+        elif share:
+            text = f'{share_words(share)} of the image is painted'
+        else:
+            text = 'Nothing is painted yet'
+        self.painted.setText(text)
 
     def set_expected(self, words: QualityWords | None) -> None:
         """Set what turns a quality into words; None says nothing."""

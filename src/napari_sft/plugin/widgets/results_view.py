@@ -114,7 +114,7 @@ class ResultsView(View):
             How many times smaller than the pixels' values, and than the file
             that the image came from. Without the former, `info`'s.
         seconds : float, optional
-            What it took.
+            What it took; a tooltip of the size.
         """
         self.empty.hide()
         self._filled.show()
@@ -123,7 +123,9 @@ class ResultsView(View):
         raw = ratio_to_raw or info['ratio']
         self.summary.setText(_summary(info, raw))
         self.summary.show()
-        self.ratios.setText(_ratio_words(raw, ratio_to_source, seconds))
+        self.ratios.setText(_ratio_words(raw, ratio_to_source))
+        made = '' if seconds is None else f'Made in {seconds:.2g} s'
+        self.headline.setToolTip(made)
         statistics = info.get('statistics', {})
         _write(self.values, info | statistics)
         regions = statistics.get('regions', [])
@@ -221,14 +223,10 @@ def _summary(info: dict[str, Any], raw: float) -> str:
     return ' · '.join(parts)
 
 
-def _ratio_words(
-    raw: float, source: float | None, seconds: float | None
-) -> str:
+def _ratio_words(raw: float, source: float | None) -> str:
     text = f'{times_words(raw)} times smaller than the raw pixels'
     if source is not None and source >= 1:
         text += f', {times_words(source)} times than the source file'
     elif source is not None:
         text += f', {times_words(1 / source)} times larger than the source'
-    if seconds is not None:
-        text += f'; made in {seconds:.2g}\N{NO-BREAK SPACE}s'
     return text
