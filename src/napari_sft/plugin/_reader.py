@@ -46,7 +46,11 @@ def read(path: str | list[str]) -> list[LayerData]:
     ModelError
         The model or the weights that a file was made with are missing.
     """
-    return [layer for one in _paths(path) for layer in _read_one(one)]
+    return [
+        layer
+        for one in _paths(path)
+        for layer in layers_of(str(one), Path(one).stem)
+    ]
 
 
 def _paths(path: str | list[str]) -> list[str]:
@@ -61,13 +65,23 @@ def _is_sft(path: str) -> bool:
         return False
 
 
-def _read_one(path: str) -> list[LayerData]:
+def layers_of(source: str | bytes, default_name: str) -> list[LayerData]:
+    """The image of a file and its map as layers.
+
+    Parameters
+    ----------
+    source : str or bytes
+        Path of an `.sft` file, or the file itself.
+    default_name : str
+        The image's name if the file does not tell it.
+    """
     from napari_sft.plugin.opened_map import map_of
 
-    image = napari_sft.open(path)
-    name = image.calibration.name or Path(path).stem
+    image = napari_sft.open(source)
+    name = image.calibration.name or default_name
     about = image.info()
-    labels, arguments = map_of(path, name)
+    path = {'path': source} if isinstance(source, str) else {}
+    labels, arguments = map_of(source, name)
     world = _world(image.calibration)
     # Axes that stack planes say nothing about a map that is flat.
     flat = {key: values[-labels.ndim :] for key, values in world.items()}
@@ -78,7 +92,7 @@ def _read_one(path: str) -> list[LayerData]:
             {
                 'name': name,
                 'rgb': image.rgb,
-                'metadata': {'napari-sft': {'path': str(path), **about}},
+                'metadata': {'napari-sft': {**path, **about}},
                 **display,
                 **world,
             },

@@ -7,7 +7,6 @@ blocks are unpainted, as if the rest had been painted over them.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -18,16 +17,16 @@ from napari_sft.codec.errors import FormatError
 from napari_sft.codec.quality import unpack
 from napari_sft.plugin.map_layer import UNPAINTED, arguments, to_labels
 
-Path = str | os.PathLike[str]
 
-
-def map_of(path: Path, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+def map_of(
+    source: str | bytes, name: str
+) -> tuple[np.ndarray, dict[str, Any]]:
     """The map of an `.sft` file.
 
     Parameters
     ----------
-    path : path
-        The file.
+    source : str or bytes
+        Path of the file, or the file itself.
     name : str
         The image's name.
 
@@ -43,7 +42,7 @@ def map_of(path: Path, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     FormatError
         The file is damaged.
     """
-    with Reader(path) as reader:
+    with Reader(source) as reader:
         layout = reader.header.layout
         height, width = reader.header.size()
         own = reader.header.map_scope == 'plane'
