@@ -12,6 +12,7 @@ and dtype.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -182,26 +183,41 @@ class Image:
             The choice doesn't fit the image.
         """
         dtype, count = self.layout.dtype, self.layout.channel_count
-        if isinstance(choice, str) and choice == 'auto':
-            choice = 'dtype' if dtype.itemsize == 1 else 'minmax'
-        if isinstance(choice, str) and choice == 'dtype':
+        if self.scans(choice):
+            planes = range(self.layout.plane_count)
+            return self.windows_from(map(self.extremes, planes))
+        if isinstance(choice, str) and choice in ('auto', 'dtype'):
             choice = dtype_window(dtype)
-        if isinstance(choice, str) and choice == 'minmax':
-            return self._extremes()
         return parse_windows(choice, count, dtype)
 
-    def _extremes(self) -> tuple[Window, ...]:
-        lo = [math.inf] * self.layout.channel_count
-        hi = [-math.inf] * self.layout.channel_count
+    def extremes(self, number: int) -> tuple[float, float]:
+        """Lowest and highest value of one plane, which is read in strips."""
+        lo, hi = math.inf, -math.inf
         height, width = self.layout.plane_shape[:2]
         # Whole chunks of the usual sizes, whatever the width.
         step = max(1, _SCAN_PIXELS // width // 512) * 512
-        for number in range(self.layout.plane_count):
+        for top in range(0, height, step):
+            strip = self.plane(number, slice(top, top + step))
+            lo, hi = min(lo, float(strip.min())), max(hi, float(strip.max()))
+        return lo, hi
+
+    def scans(self, choice: WindowChoice = 'auto') -> bool:
+        """Whether `windows` reads the whole image for this choice."""
+        if not isinstance(choice, str):
+            return False
+        wide = self.layout.dtype.itemsize > 1
+        return choice == 'minmax' or (choice == 'auto' and wide)
+
+    def windows_from(
+        self, extremes: Iterable[tuple[float, float]]
+    ) -> tuple[Window, ...]:
+        """One window for each channel from the `extremes` of all planes."""
+        count = self.layout.channel_count
+        lo, hi = [math.inf] * count, [-math.inf] * count
+        for number, (lowest, highest) in enumerate(extremes):
             channel = self.layout.channel_of(number)
-            for top in range(0, height, step):
-                strip = self.plane(number, slice(top, top + step))
-                lo[channel] = min(lo[channel], float(strip.min()))
-                hi[channel] = max(hi[channel], float(strip.max()))
+            lo[channel] = min(lo[channel], lowest)
+            hi[channel] = max(hi[channel], highest)
         return tuple(map(Window, lo, hi))
 
 

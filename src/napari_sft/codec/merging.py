@@ -1,0 +1,159 @@
+"""Files of one plane each, made into one file of the whole stack.
+
+Planes that were encoded apart, by other threads or machines, come together
+here; nothing is decoded, and no model is needed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
+from typing import BinaryIO
+
+import numpy as np
+
+from napari_sft.codec.container import (
+    Calibration,
+    Header,
+    Measure,
+    Provenance,
+    Reader,
+    Region,
+    Statistics,
+    TileKey,
+    Writer,
+)
+from napari_sft.codec.errors import SftError
+from napari_sft.codec.layout import Layout
+from napari_sft.codec.windows import Window
+
+MAX_REGIONS = 64
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What the planes make up.
+
+    Attributes
+    ----------
+    layout : Layout
+        Of the whole image.
+    windows : tuple of Window
+        One for all planes, or for each channel.
+    calibration, provenance : optional
+        Stored beside the picture.
+    """
+
+    layout: Layout
+    windows: tuple[Window, ...]
+    calibration: Calibration | None = None
+    provenance: Provenance | None = None
+
+
+def merge_planes(
+    target: str | os.PathLike[str] | BinaryIO,
+    stack: Stack,
+    planes: Iterable[bytes],
+) -> None:
+    """Write a stack, whole or not at all.
+
+    Parameters
+    ----------
+    target : path or binary file
+        Where to write.
+    stack : Stack
+        What the planes make up.
+    planes : iterable of bytes
+        The `.sft` file of each plane, (Y, X) or (Y, X, 3), in C order, coded
+        alike and with the same quality map.
+
+    Raises
+    ------
+    SftError
+        A plane is missing, or differs from what the others are.
+    """
+    planes = iter(planes)
+    first = next(planes, None)
+    if first is None:
+        raise SftError('there are no planes to make a stack of')
+    header = _stack_header(stack, Reader(first).header)
+    statistics: list[Statistics | None] = []
+    with Writer(
+        target,
+        header,
+        calibration=stack.calibration,
+        provenance=stack.provenance,
+    ) as writer:
+        for number, data in enumerate(chain([first], planes)):
+            reader = Reader(data)
+            if _stack_header(stack, reader.header) != header:
+                raise SftError(
+                    f'{stack.layout.describe(number)} was coded otherwise '
+                    'than the first: use the same version and weights of '
+                    'napari-sft on all machines'
+                )
+            for level, _, row, col in reader.header.tiles():
+                tile = reader.read_tile(level, 0, row, col)
+                key = TileKey(level, number, row, col)
+                writer.write_tile(key, tile.payload, tile.symbols_crc)
+            statistics.append(reader.statistics)
+        writer.statistics = merged_statistics(statistics)
+
+
+def merged_statistics(
+    planes: Sequence[Statistics | None],
+) -> Statistics | None:
+    """Of a stack whose planes are equally large; None if one lacks them."""
+    present = [plane for plane in planes if plane is not None]
+    if len(present) < len(planes):
+        return None
+    regions = [region for plane in present for region in plane.regions]
+    groups = groupby(sorted(regions, key=_quality), _quality)
+    merged = [_merged_region(list(group)) for _, group in groups]
+    if any(not plane.regions for plane in present):
+        merged = []
+    return Statistics(
+        mse=float(np.mean([plane.mse for plane in present])),
+        largest_error=max(plane.largest_error for plane in present),
+        ms_ssim=_similarity(present),
+        regions=tuple(merged) if len(merged) <= MAX_REGIONS else (),
+    )
+
+
+def _stack_header(stack: Stack, plane: Header) -> Header:
+    """The header of the stack that a plane of this header belongs to."""
+    leading = stack.layout.stack_shape
+    wanted = stack.layout.plane_shape, stack.layout.dtype
+    if (plane.layout.shape, plane.layout.dtype) != wanted:
+        raise SftError(
+            f'a plane of shape {plane.layout.shape} and {plane.dtype} does '
+            f'not fit into a stack of {wanted[0]} and {wanted[1]}'
+        )
+    return replace(
+        plane,
+        layout=stack.layout,
+        windows=stack.windows,
+        pyramid=tuple((*leading, *shape) for shape in plane.pyramid),
+    )
+
+
+def _quality(region: Region) -> tuple[float, float]:
+    return region.quality
+
+
+def _merged_region(regions: Sequence[Region]) -> Region:
+    pixels = [region.pixels for region in regions]
+    return Region(
+        quality=regions[0].quality,
+        pixels=sum(pixels),
+        mse=float(np.average([r.mse for r in regions], weights=pixels)),
+        largest_error=max(region.largest_error for region in regions),
+        ms_ssim=_similarity(regions),
+    )
+
+
+def _similarity(parts: Sequence[Measure]) -> float | None:
+    values = [p.ms_ssim for p in parts if p.ms_ssim is not None]
+    return float(np.mean(values)) if len(values) == len(parts) else None
