@@ -24,6 +24,7 @@ CHOICES = {
     'model': MODELS,
     'precision': ('bfloat16', 'float16', 'float32'),
     'device': ('auto', 'cpu', 'cuda'),
+    'optimiser': ('adam', 'muon'),
 }
 _POSITIVE = (
     'batch_size',
@@ -67,8 +68,12 @@ class TrainingConfig:
     minutes, decay_minutes : float
         Wall time of the run, counted from each start, and of the fall of
         the learning rate before its end; 0 for steps alone.
+    optimiser : str
+        'adam', or 'muon' for the weights of wide convolutions and Adam for
+        the rest.
     learning_rate, encoder_learning_rate, decoder_learning_rate : float
-        Adam's peak, of the hyper networks and the context, of g_a and g_s.
+        The optimiser's peak, of the hyper networks and the context, of g_a
+        and of g_s.
     linear_learning_rate, gain_learning_rate : float
         Of the linear (principal component) paths and of the gains of y. A
         block's mean is a hundred times its fine detail, so what a small
@@ -129,6 +134,7 @@ class TrainingConfig:
     drop_factor: float = 0.1
     minutes: float = 0.0
     decay_minutes: float = 0.0
+    optimiser: str = 'muon'
     learning_rate: float = 1e-3
     encoder_learning_rate: float = 1.5e-4
     decoder_learning_rate: float = 1.5e-3

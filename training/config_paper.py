@@ -37,6 +37,7 @@ PAPER_DEFAULTS: dict[str, Any] = {
     'warmup_steps': 0,
     'decay_steps': 0,
     'drop_steps': 1_400_000,
+    'optimiser': 'adam',
     'learning_rate': 1e-4,
     'lambda_weight': 0.0,
     'ema': 0.0,

@@ -1,4 +1,4 @@
-"""The optimiser's step: clipped gradients, insane ones skipped."""
+"""The optimisers' step: clipped gradients, insane ones skipped."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from torch import Tensor, nn
 
 from napari_sft_training.config import TrainingConfig
 from napari_sft_training.models import TrainableModel
+from napari_sft_training.muon import Muon, is_wide
 
 # Gradients this many times larger than usual are skipped.
 OUTLIER, WARMUP_NORMS = 4.0, 500
 
 
 class Optimiser:
-    """Adam on the main parameters, and another one on auxiliary ones.
+    """Adam or Muon on the main parameters, Adam on auxiliary ones.
 
     Parameters
     ----------
     model : TrainableModel
         Gives both kinds of parameters.
     config : TrainingConfig
-        Gives rates and the largest gradient norm.
+        Gives the optimiser, its rates and the largest gradient norm.
     scaler : GradScaler
         Scales the loss where float16 needs it.
 
     Attributes
     ----------
-    main, aux : Adam
-        The optimisers; `aux` is None if there are no such parameters.
+    main : dict of Optimizer
+        By the key of their state in a checkpoint: Adam, and Muon for wide
+        convolutions if it is asked for.
+    aux : Adam or None
+        None if there are no auxiliary parameters.
     usual_norm : float
         Running mean of the main gradients' norms.
     skipped : int
@@ -43,16 +47,13 @@ class Optimiser:
         config: TrainingConfig,
         scaler: torch.amp.GradScaler,
     ) -> None:
-        # by key, not by rate: a run may be resumed with other rates
-        self.main = torch.optim.Adam(
-            [
-                {'params': parameters, 'peak': getattr(config, key)}
-                for key, parameters in model.parameter_groups().items()
-            ],
-            betas=(0.9, 0.999),
-            fused=True,
-        )
-        main = {id(p) for g in self.main.param_groups for p in g['params']}
+        self.main = _main_optimisers(model, config)
+        main = {
+            id(parameter)
+            for optimiser in self.main.values()
+            for group in optimiser.param_groups
+            for parameter in group['params']
+        }
         self._clipped = [p for p in model.parameters() if id(p) in main]
         auxiliary = model.aux_parameters()
         self.aux = (
@@ -67,8 +68,9 @@ class Optimiser:
 
     def set_rates(self, factor: float) -> None:
         """Main learning rates, as a share of their peaks."""
-        for group in self.main.param_groups:
-            group['lr'] = group['peak'] * factor
+        for optimiser in self.main.values():
+            for group in optimiser.param_groups:
+                group['lr'] = group['peak'] * factor
 
     def step(self, loss: Tensor, number: int) -> float:
         """Follow the gradient of a loss, unless it is insane.
@@ -85,7 +87,7 @@ class Optimiser:
         float
             Norm of the main gradient.
         """
-        optimisers = [o for o in (self.main, self.aux) if o is not None]
+        optimisers = list(self.all.values())
         for optimiser in optimisers:
             optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
@@ -114,7 +116,17 @@ class Optimiser:
         self.usual_norm += 0.02 * (min(norm, 4 * usual) - usual)
         return number < WARMUP_NORMS or norm < OUTLIER * usual
 
-    def load(self, main: dict[str, Any], aux: dict[str, Any] | None) -> None:
+    @property
+    def all(self) -> dict[str, torch.optim.Optimizer]:
+        """All optimisers by the key of their state in a checkpoint."""
+        aux = {} if self.aux is None else {'aux_optimizer': self.aux}
+        return self.main | aux
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """States of all optimisers."""
+        return {key: each.state_dict() for key, each in self.all.items()}
+
+    def load(self, states: dict[str, Any]) -> None:
         """Take over the states of another run, not its rates.
 
         Raises
@@ -122,15 +134,42 @@ class Optimiser:
         ValueError
             If they are of other parameters.
         """
-        for optimiser, state in ((self.main, main), (self.aux, aux)):
-            if optimiser is None:
-                continue
-            if state is None:
-                raise ValueError('no state of the auxiliary optimiser')
+        for key, optimiser in self.all.items():
+            if key not in states:
+                raise ValueError(f'no state of {key}')
             own = [
                 {k: group[k] for k in ('lr', 'peak') if k in group}
                 for group in optimiser.param_groups
             ]
-            optimiser.load_state_dict(state)
+            optimiser.load_state_dict(states[key])
             for group, rates in zip(optimiser.param_groups, own, strict=True):
                 group.update(rates)
+
+
+def _main_optimisers(
+    model: TrainableModel[Any], config: TrainingConfig
+) -> dict[str, torch.optim.Optimizer]:
+    """By key, not by rate: a run may be resumed with other rates."""
+    adam, muon = [], []
+    for key, parameters in model.parameter_groups().items():
+        wide = [p for p in parameters if _takes_muon(p, key, config)]
+        taken = {id(p) for p in wide}
+        rest = [p for p in parameters if id(p) not in taken]
+        peak = getattr(config, key)
+        adam.append({'params': rest, 'peak': peak})
+        if wide:
+            muon.append({'params': wide, 'peak': peak})
+    optimisers: dict[str, torch.optim.Optimizer] = {
+        'optimizer': torch.optim.Adam(adam, betas=(0.9, 0.999), fused=True)
+    }
+    if muon:
+        optimisers['muon_optimizer'] = Muon(muon)
+    return optimisers
+
+
+def _takes_muon(
+    parameter: nn.Parameter, key: str, config: TrainingConfig
+) -> bool:
+    # the principal components' directions are not equally important
+    linear = key == 'linear_learning_rate'
+    return config.optimiser == 'muon' and not linear and is_wide(parameter)

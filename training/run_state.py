@@ -26,14 +26,12 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
     state = {
         'model': trainer.model.network.state_dict(),
         'average': trainer.average.network.state_dict(),
-        'optimizer': optimiser.main.state_dict(),
+        **optimiser.state(),
         'step': trainer.step,
         'best': trainer.best,
         'usual_norm': optimiser.usual_norm,
         **mine,
     }
-    if optimiser.aux is not None:
-        state['aux_optimizer'] = optimiser.aux.state_dict()
     if optimiser.scaler.is_enabled():
         state['scaler'] = optimiser.scaler.state_dict()
     if others:
@@ -54,7 +52,7 @@ def restore(trainer: Trainer, checkpoint: Path) -> None:
     try:
         trainer.model.network.load_state_dict(state['model'])
         trainer.average.network.load_state_dict(state['average'])
-        optimiser.load(state['optimizer'], state.get('aux_optimizer'))
+        optimiser.load(state)
     except (RuntimeError, ValueError):
         raise CheckpointError(
             f"{checkpoint}: of another model than the configuration's "

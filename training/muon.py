@@ -1,0 +1,91 @@
+"""Muon: momentum whose matrices are made orthogonal.
+
+Source: Jordan et al., "Muon: An optimizer for hidden layers in neural
+networks", 2024; step sizes as in Liu et al., "Muon is scalable for LLM
+training", arXiv 2502.16982, equation 4, which makes Adam's rates fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# Narrower matrices have too few directions to be worth it.
+SMALLEST_SIDE = 32
+# Quintic iteration: singular values go to about 1, fast rather than exact.
+LINEAR, CUBIC, QUINTIC, ITERATIONS = 3.4445, -4.7750, 2.0315, 5
+ADAM_RMS = 0.2  # what Adam's updates have, as a share of its rate
+
+
+def is_wide(parameter: nn.Parameter) -> bool:
+    """Whether a parameter is the weight of a convolution with many channels.
+
+    Seen as a matrix (outputs, inputs times kernel), both of its sides count.
+    """
+    if parameter.ndim != 4:
+        return False
+    return min(parameter.shape[0], parameter[0].numel()) >= SMALLEST_SIDE
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """The matrix with its singular values made about 1 (0.7 to 1.2).
+
+    Parameters
+    ----------
+    matrix : Tensor
+        (m, n), of any scale.
+
+    Returns
+    -------
+    Tensor
+        (m, n) in bfloat16.
+    """
+    wide = matrix.shape[0] <= matrix.shape[1]
+    x = (matrix if wide else matrix.T).bfloat16()
+    x = x / (x.norm() + 1e-7)
+    for _ in range(ITERATIONS):
+        square = x @ x.T
+        factor = torch.addmm(square, square, square, beta=CUBIC, alpha=QUINTIC)
+        x = torch.addmm(x, factor, x, beta=LINEAR)
+    return x if wide else x.T
+
+
+class Muon(torch.optim.Optimizer):
+    """Optimiser of convolutions' weights (O, I, k, k).
+
+    Parameters
+    ----------
+    groups : iterable of dict
+        Parameter groups with `params`, and more that is kept.
+    momentum : float
+        Share of the running mean that each step keeps.
+    """
+
+    def __init__(
+        self, groups: Iterable[dict[str, Any]], momentum: float = 0.95
+    ) -> None:
+        super().__init__(groups, {'lr': 1e-3, 'momentum': momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Follow the gradients, each matrix's directions equally far."""
+        for group in self.param_groups:
+            for weight in group['params']:
+                if weight.grad is not None:
+                    self._follow(weight, group['lr'], group['momentum'])
+
+    def _follow(
+        self, weight: nn.Parameter, rate: float, momentum: float
+    ) -> None:
+        state = self.state[weight]
+        if not state:
+            state['momentum'] = torch.zeros_like(weight)
+        mean, gradient = state['momentum'], weight.grad
+        assert gradient is not None
+        mean.lerp_(gradient, 1 - momentum)
+        matrix = gradient.lerp(mean, momentum).flatten(1)
+        update = orthogonal(matrix).to(weight.dtype).reshape(weight.shape)
+        weight.add_(update, alpha=-rate * ADAM_RMS * max(matrix.shape) ** 0.5)
