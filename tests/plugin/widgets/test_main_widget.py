@@ -170,6 +170,20 @@ def test_themes_can_change_at_any_time(full, theme):
     assert not full.grab().isNull()
 
 
+def test_gray_and_colour_pictures_expect_different_figures(widget):
+    texts = []
+    for gray in (False, True):
+        widget.set_picture_kind(gray=gray)
+        texts.append(widget.map.base.expected.text())
+        assert widget.brush.brush.expected.text()
+    assert texts[0] != texts[1]
+    widget.show_work()
+    widget.show()
+    widget.set_picture_kind(gray=True, known_model=False)
+    assert not widget.map.base.expected.isVisible()
+    assert not widget.brush.brush.expected.isVisible()
+
+
 def test_a_failed_export_is_told_in_the_message(full, tmp_path):
     full.curve.export(str(tmp_path / 'nowhere' / 'plot.png'))
     assert 'not written' in full.message.text()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QStackedWidget, QWidget
@@ -26,6 +28,7 @@ from napari_sft.plugin.widgets.show_layers_view import ShowLayersView
 from napari_sft.plugin.widgets.sources_view import MapSourcesView
 from napari_sft.plugin.widgets.target_view import TargetView
 from napari_sft.plugin.widgets.theme import colours_of, style_sheet
+from napari_sft.plugin.widgets.words import expected_words
 
 WIDTH = 350
 NARROWEST = 316  # what the views need, a scroll bar included
@@ -108,6 +111,17 @@ class MainWidget(QWidget):
             section.set_colours(colours)
         self.brush.set_colours(colours)
         self.curve.set_colours(colours)
+
+    def set_picture_kind(
+        self, *, gray: bool, known_model: bool = True
+    ) -> None:
+        """Expect of qualities what gray or colour pictures gave.
+
+        Of a model that was not measured, nothing is expected.
+        """
+        words = partial(expected_words, gray=gray) if known_model else None
+        for view in (self.map, self.brush):
+            view.set_expected(words)
 
     def open_section(self, name: str, opened: bool = True) -> None:
         """Unfold a section, or fold it."""

@@ -55,9 +55,9 @@ def quality_range_words(low: float, high: float) -> str:
     return low_text if low_text == high_text else f'{low_text}–{high_text}'
 
 
-def expected_words(quality: int) -> str:
+def expected_words(quality: int, *, gray: bool = False) -> str:
     """What a quality gives on most photographs, in one line."""
-    found = expected(quality)
+    found = expected(quality, gray=gray)
     bits = _span(*(f'{value:.2f}' for value in found.bpp), ' to ')
     decibels = _span(*(f'{value:.0f}' for value in found.psnr), '–')
     weight = f'{float(lambda_of(quality)):.2g}'
