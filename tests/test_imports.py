@@ -23,6 +23,7 @@ LAYERS = {
     'napari_sft.console': 2,
     'napari_sft.other_codecs': 2,
     'napari_sft.sft_image': 2,
+    'napari_sft.sft_level': 2,
     'napari_sft.test1_maps': 2,
     'napari_sft.regions': 2,
     'napari_sft.tiff_calibration': 2,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import pickle
 
 import numpy as np
 import pytest
 
 import napari_sft
 from napari_sft.codec.container import Header, TileKey, Writer
-from napari_sft.codec.errors import ImageError, VersionError
+from napari_sft.codec.errors import FormatError, ImageError, VersionError
+from napari_sft.codec.file_decoder import FileDecoder
 from napari_sft.codec.image import Layout
 from napari_sft.sft_image import SftImage
 
@@ -90,13 +92,13 @@ def test_a_plane_outside_is_an_index_error(image):
 
 def test_only_the_planes_asked_for_are_decoded(image, monkeypatch):
     seen = []
-    read_plane = SftImage.read_plane
+    pixels = FileDecoder.pixels
 
-    def noted(self, number):
-        seen.append(number)
-        return read_plane(self, number)
+    def noted(self, level, plane, box):
+        seen.append(plane)
+        return pixels(self, level, plane, box)
 
-    monkeypatch.setattr(SftImage, 'read_plane', noted)
+    monkeypatch.setattr(FileDecoder, 'pixels', noted)
     image.read((slice(None), 1))
     assert seen == [1, 4]
 
@@ -136,12 +138,50 @@ def test_what_does_not_fit_in_memory_is_refused_in_one_line(data, monkeypatch):
             image.read()
 
 
-def test_a_file_of_tiles_needs_a_later_version():
+@pytest.mark.parametrize('tile', [32, 100, 1 << 14])
+def test_impossible_tiles_are_refused(tile):
     layout = Layout('YX', (20, 20), np.dtype('uint8'))
     buffer = io.BytesIO()
-    with Writer(
-        buffer, Header('compact', bytes(8), layout, tile=32)
-    ) as writer:
+    header = Header('compact', bytes(8), layout, (), tile, 0, (), 'plane')
+    with Writer(buffer, header) as writer:
+        writer.write_tile(TileKey(0, 0, 0, 0), b'', 0)
+        writer.write_map(0, b'\0')
+    with pytest.raises(FormatError, match='multiple of 64'):
+        SftImage(buffer.getvalue())
+
+
+def test_maps_of_another_scope_need_a_later_version():
+    layout = Layout('YX', (20, 20), np.dtype('uint8'))
+    buffer = io.BytesIO()
+    with Writer(buffer, Header('compact', bytes(8), layout)) as writer:
         writer.write_tile(TileKey(0, 0, 0, 0), b'', 0)
     with pytest.raises(VersionError, match='newer'):
         SftImage(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    'index', [(0, 0, 0, 0, 0), (..., ...), ('a',), (1.5,), (None,), (5,)]
+)
+def test_what_is_no_region_is_an_index_error(image, index):
+    with pytest.raises(IndexError):
+        image.read(index)
+
+
+def test_an_ellipsis_stands_for_axes_left_out(image, whole):
+    for index in (..., (..., 3), (0, ..., slice(4, 9)), (1, 2, 3, 4, ...)):
+        np.testing.assert_array_equal(image[index], whole[index])
+
+
+def test_it_is_pickled_by_its_path(data, tmp_path, whole):
+    path = tmp_path / 'a.sft'
+    path.write_bytes(data)
+    for source in (path, data):
+        with SftImage(source, device='cpu') as image:
+            again = pickle.loads(pickle.dumps(image))
+        np.testing.assert_array_equal(again[1, 2], whole[1, 2])
+    with (
+        path.open('rb') as file,
+        SftImage(file, device='cpu') as image,
+        pytest.raises(TypeError, match='open its path'),
+    ):
+        pickle.dumps(image)

@@ -218,6 +218,11 @@ class CodedMap:
         return rows, columns
 
     @property
+    def nbytes(self) -> int:
+        """Memory of the levels."""
+        return int(self.levels.nbytes) if any(self.levels.strides) else 1
+
+    @property
     def uniform(self) -> bool:
         """Whether all cells have the same level."""
         if not any(self.levels.strides):

@@ -78,6 +78,11 @@ def pack(coded: CodedMap) -> bytes:
     return head + bytes([grid[0, 0]]) + _pack_cells(grid, count)
 
 
+def is_uniform(data: bytes) -> bool:
+    """Whether a packed map has one quality, and so takes no memory."""
+    return data[:1] < bytes([1 << 6])
+
+
 def unpack(data: bytes, shape: tuple[int, int]) -> CodedMap:
     """Read what `pack` wrote.
 

@@ -38,15 +38,14 @@ class CodedPlane:
         CRC-32 of the symbols.
     coded_map : CodedMap
         Quality of each 16x16 cell.
-    symbols : Symbolised or None
-        The symbols and what synthesis starts from; None where only bytes
-        are kept.
+    symbols : Symbolised
+        The symbols and what synthesis starts from.
     """
 
     payload: bytes
     symbols_crc: int
     coded_map: CodedMap
-    symbols: Symbolised | None = None
+    symbols: Symbolised
 
 
 def encode_plane(

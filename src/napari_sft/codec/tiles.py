@@ -39,6 +39,12 @@ class Box(NamedTuple):
         """Rows and columns."""
         return self.bottom - self.top, self.right - self.left
 
+    @property
+    def area(self) -> int:
+        """Rows times columns."""
+        height, width = self.shape
+        return height * width
+
     def grown(self, margin: int, within: Box, align: int = 1) -> Box:
         """With a margin, then out to multiples of `align`, cut to `within`."""
         return Box(
@@ -132,6 +138,11 @@ class Grid:
         """The pixels of some cells, without those that are padding."""
         height, width = self.size
         return box.times(CELL).meet(Box(0, height, 0, width))
+
+    def cells(self, pixels: Box) -> Box:
+        """The cells of some pixels, in whole 64x64 blocks."""
+        padded = self.plane.times(CELL)
+        return pixels.grown(0, padded, BLOCK).over(CELL)
 
     def columns(self) -> Iterator[Box]:
         """The plane in parts as wide as what is kept in memory allows."""
