@@ -16,6 +16,7 @@ from napari_sft.codec.container import Calibration, Provenance
 from napari_sft.codec.encoder import Job, Progress, encode_job
 from napari_sft.codec.errors import SftError, TargetError
 from napari_sft.codec.image import Image, WindowChoice
+from napari_sft.codec.tiles import DEFAULT_TILE
 from napari_sft.sft_image import SftImage
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
@@ -38,7 +39,8 @@ def encode(
     ----------
     image : array
         2-D, RGB or N-D; uint8, uint16, float32 and others of
-        `napari_sft.codec.layout.DTYPES`.
+        `napari_sft.codec.layout.DTYPES`. Dask, zarr and memory-mapped
+        arrays are read a part at a time.
     quality : float
         0..100, everywhere; ignored where there is a map.
     quality_map : array, optional
@@ -109,6 +111,8 @@ def imwrite(
     source: str = '',
     provenance: bool = True,
     statistics: bool = True,
+    tile: int = DEFAULT_TILE,
+    pyramid: bool = False,
     progress: Progress | None = None,
 ) -> None:
     """Compress an image into an `.sft` file.
@@ -133,6 +137,13 @@ def imwrite(
         Whether to store software versions, source and date.
     statistics : bool
         Whether to measure and store the errors of the reconstruction.
+    tile : int
+        Planes larger than this many pixels along a side are cut into tiles
+        of that side, a multiple of 64; 0 never cuts. Of a lazy array (dask,
+        zarr, memory-mapped) only what a few tiles need is read at once.
+    pyramid : bool
+        Whether to add levels of half the height and width each, averaged
+        from the original, down to one that fits into a tile.
     progress : callable, optional
         Called with (done, total) units of work; may raise to cancel.
 
@@ -160,12 +171,14 @@ def imwrite(
         windows=picture.windows(windows),
         quality=quality
         if quality_map is None
-        else picture.ordered_map(np.asarray(quality_map)),
+        else picture.ordered_map(_lazy(quality_map)),
         model=load_model(model, device),
         calibration=None if calibration == Calibration() else calibration,
         provenance=_provenance(source) if provenance else None,
         statistics=statistics,
         target_bytes=target_bytes,
+        tile=tile,
+        pyramid=pyramid,
     )
     encode_job(path, job, progress)
 
@@ -218,6 +231,12 @@ def info(source: Source) -> dict[str, Any]:
     """
     with open(source) as image:
         return image.info()
+
+
+def _lazy(array: Any) -> Any:
+    """An array as it is, or one made of nested sequences."""
+    known = all(hasattr(array, name) for name in ('shape', 'dtype', 'ndim'))
+    return array if known else np.asarray(array)
 
 
 def _provenance(source: str) -> Provenance:

@@ -162,6 +162,8 @@ class Image:
         if len(source) == 2 or np.ndim(quality_map) != len(source):
             return quality_map
         order = [source.index(axis) for axis in canonical(source)]
+        if order == sorted(order):  # a lazy map stays lazy
+            return quality_map
         return np.transpose(quality_map, order)
 
     def windows(self, choice: WindowChoice = 'auto') -> tuple[Window, ...]:
