@@ -83,6 +83,7 @@ class ResultLayers:
         """
         if image is not self.image:
             self.clear()
+            self._remove_orphans()
             self.image = image
             self._follow(True)
         self._pictures = dict(pictures)
@@ -180,6 +181,12 @@ class ResultLayers:
         if self._grid_map in self._viewer.layers:
             self._move(self._grid_map, len(self._viewer.layers))
         self._on_change()
+
+    def _remove_orphans(self) -> None:
+        """Remove what a widget that was closed has left."""
+        for layer in list(self._viewer.layers):
+            if 'result' in layer.metadata.get(KEY, {}):
+                self._viewer.layers.remove(layer)
 
     def _put(self, kind: str) -> None:
         """Make a layer for a picture, or give it to the one that is there."""
