@@ -23,7 +23,7 @@ from napari_sft.codec.pipeline import (
 )
 from napari_sft.codec.reader import Reader
 from napari_sft.codec.tile_decoder import Payload, SymbolCaches, TileDecoder
-from napari_sft.codec.tiles import BLOCK, MAX_TILE, Box, Grid
+from napari_sft.codec.tiles import BLOCK, Box, Grid
 
 MAX_CELLS = 1 << 26  # of a map that is not uniform: 17 gigapixels
 PICTURE_BYTES = 64 << 20
@@ -59,10 +59,10 @@ class FileDecoder:
                 f'the map scope of the file is {header.map_scope!r}, which '
                 'this version does not read: install a newer napari-sft'
             )
-        if header.tile % BLOCK or header.tile > MAX_TILE:
+        if header.tile % BLOCK:
             raise FormatError(
-                f'tiles of {header.tile} pixels are no multiple of {BLOCK} '
-                f'up to {MAX_TILE}; the file is damaged'
+                f'tiles of {header.tile} pixels are no multiple of {BLOCK}; '
+                'the file is damaged'
             )
         self._reader = reader
         self._load_model = load_model
@@ -154,6 +154,24 @@ class FileDecoder:
                 return self._of_tile(level, plane, row, col, box)
         return self._decode(level, plane, grid, box)
 
+    def check_symbols(self, key: TileKey) -> None:
+        """Decode the symbols of a tile, but no pixels.
+
+        Raises
+        ------
+        FormatError
+            If they are not those that were encoded.
+        ImageError, ModelError
+            As in `pixels`.
+        """
+        self.check_size(key.level)
+        shape = self.layout(key.level).plane_shape
+        longest = max(shape[:2])
+        whole = Grid(shape, longest + -longest % BLOCK)
+        grid = self._grid(key.level) or whole
+        decoder = self._tiles(key.level, key.plane, grid)
+        decoder.symbols(key.row, key.col)
+
     def _of_tile(
         self, level: int, plane: int, row: int, col: int, box: Box
     ) -> NDArray[Any]:
@@ -176,7 +194,13 @@ class FileDecoder:
     def _decode(
         self, level: int, plane: int, grid: Grid, box: Box
     ) -> NDArray[Any]:
-        decoder = TileDecoder(
+        decoder = self._tiles(level, plane, grid)
+        cells = grid.cells(box)
+        picture = decoder.picture(cells)[box.inside(grid.pixels(cells))]
+        return self._values(level, plane, picture)
+
+    def _tiles(self, level: int, plane: int, grid: Grid) -> TileDecoder:
+        return TileDecoder(
             self._load_model(),
             grid,
             self.coded_map(level, plane),
@@ -184,9 +208,6 @@ class FileDecoder:
             self._symbols,
             (level, plane),
         )
-        cells = grid.cells(box)
-        picture = decoder.picture(cells)[box.inside(grid.pixels(cells))]
-        return self._values(level, plane, picture)
 
     def _whole(self, level: int, plane: int) -> NDArray[Any]:
         """A plane that is one tile."""
