@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -17,19 +17,7 @@ from napari_sft.cli.options import (
     ModelOption,
 )
 
-if TYPE_CHECKING:
-    from napari_sft.picture import Picture
-
 _UNITS = {'': 1, 'b': 1, 'kb': 10**3, 'mb': 10**6, 'kib': 2**10, 'mib': 2**20}
-
-
-@dataclass(frozen=True)
-class _Map:
-    """The quality map to use for every picture."""
-
-    path: Path
-    stretch: bool
-    feather: float
 
 
 def encode(
@@ -99,13 +87,14 @@ def encode(
         typer.Option('--alpha', help='What to do with transparency.'),
     ] = 'refuse',
     window: Annotated[
-        str,
+        list[str],
         typer.Option(
             '--window',
             metavar='auto|dtype|minmax|LO,HI',
-            help='Values that count as black and white.',
+            help='Values that count as black and white; given several '
+            'times, for each channel.',
         ),
-    ] = 'auto',
+    ] = ['auto'],  # noqa: B006
     axes: Annotated[
         str | None,
         typer.Option(
@@ -121,16 +110,40 @@ def encode(
             help='Do not measure errors: faster, and some bytes less.',
         ),
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            '--workers',
+            metavar='N',
+            min=0,
+            help='Files, or planes of a stack, to encode at once in '
+            'threads; 0 for as many as there are cores.',
+        ),
+    ] = 0,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            '--scheduler',
+            metavar='tcp://HOST:PORT',
+            help='Encode on the workers of a dask.distributed cluster, which '
+            'see the same files.',
+        ),
+    ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Compress image files.
+    """Compress image files, stacks and Zarr arrays.
 
     \b
     Examples:
       napari-sft encode photo.png photo.sft --quality 40
       napari-sft encode photo.png photo.sft --quality-map map.png
       napari-sft encode scans/*.tif --out-dir small --target-bpp 0.25
+      napari-sft encode plates/ --out-dir small --scheduler tcp://head:8786
     """
+    import napari_sft
+    from napari_sft.encoding_tasks import MapFile, Request
+    from napari_sft.parallel_encoding import encoder_for
+
     if quality is not None and quality_map is not None:
         raise typer.BadParameter('give --quality or --quality-map, not both')
     if quality_map is None and (resize_map or feather):
@@ -149,19 +162,29 @@ def encode(
         'target_bytes': None if target_size is None else size_of(target_size),
         'model': model,
         'device': device,
-        'windows': window_of(window),
+        'windows': windows_of(window),
         'statistics': not no_statistics,
     }
-    how = quality_map and _Map(quality_map, resize_map, feather)
     pairs = _pairs(paths, out_dir)
 
-    def work(pair: batch.Pair, advance: batch.Advance) -> dict[str, Any]:
+    def prepare(pair: batch.Pair) -> Request:
         batch.check_target(pair, force)
         if out_dir is not None:
             out_dir.mkdir(parents=True, exist_ok=True)
-        return _encode_one(pair, settings, how, alpha, axes, advance)
+        how = quality_map and MapFile(
+            quality_map.absolute(), resize_map, feather
+        )
+        source = pair.source.absolute()
+        return Request(source, pair.target, settings, axes, alpha, how)
 
-    outcome = batch.run(pairs, work, verb='encoding', debug=bool(ctx.obj))
+    requests = [partial(prepare, pair) for pair in pairs]
+    with encoder_for(requests, workers, scheduler) as encoder:
+
+        def work(pair: batch.Pair, advance: batch.Advance) -> dict[str, Any]:
+            encoder.next_file(advance)
+            return {'file': pair.target, **napari_sft.info(pair.target)}
+
+        outcome = batch.run(pairs, work, verb='encoding', debug=bool(ctx.obj))
     _print_table(outcome.rows)
     outcome.finish()
 
@@ -182,15 +205,21 @@ def size_of(text: str) -> int:
     return size
 
 
-def window_of(text: str) -> str | tuple[float, float]:
-    """A value window as `napari_sft.imwrite` takes it."""
-    if text in ('auto', 'dtype', 'minmax'):
-        return text
+def windows_of(texts: list[str]) -> Any:
+    """Value windows as `napari_sft.imwrite` takes them."""
+    if len(texts) == 1 and texts[0] in ('auto', 'dtype', 'minmax'):
+        return texts[0]
+    windows = [_window_of(text) for text in texts]
+    return windows if len(windows) > 1 else windows[0]
+
+
+def _window_of(text: str) -> tuple[float, float]:
     try:
         low, high = map(float, text.split(','))
     except ValueError:
         raise typer.BadParameter(
-            f'--window {text!r} is none of auto, dtype, minmax and LO,HI'
+            f'--window {text!r} is none of auto, dtype, minmax (each alone) '
+            'and LO,HI'
         ) from None
     return low, high
 
@@ -212,47 +241,6 @@ def _pairs(paths: list[Path], folder: Path | None) -> list[batch.Pair]:
             f'{inputs[0]} is {len(sources)} files; give them with --out-dir'
         )
     return batch.pairs_into(batch.expand(paths, find_pictures), folder, '.sft')
-
-
-def _encode_one(
-    pair: batch.Pair,
-    settings: dict[str, Any],
-    how: _Map | None,
-    alpha: Literal['refuse', 'drop'],
-    axes: str | None,
-    advance: batch.Advance,
-) -> dict[str, Any]:
-    import napari_sft
-    from napari_sft.codec.image import Image
-    from napari_sft.image_files import read_picture
-
-    picture = read_picture(pair.source, alpha=alpha)
-    names = (axes or picture.axes).upper()
-    layout = Image.from_array(picture.data, names, alpha=alpha).layout
-    settings = dict(settings, **_map_for(picture, layout.plane_shape, how))
-    napari_sft.imwrite(
-        pair.target,
-        picture.data,
-        axes=names,
-        alpha=alpha,
-        source=pair.source.name,
-        progress=advance,
-        **picture.along(layout.axes),
-        **settings,
-    )
-    return {'file': pair.target, **napari_sft.info(pair.target)}
-
-
-def _map_for(
-    picture: Picture, shape: tuple[int, ...], how: _Map | None
-) -> dict[str, Any]:
-    if how is None:
-        return {}
-    from napari_sft.codec.quality import feather
-    from napari_sft.image_files import read_map
-
-    quality = read_map(how.path, (shape[0], shape[1]), stretch=how.stretch)
-    return {'quality_map': feather(quality, how.feather)}
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

@@ -18,7 +18,6 @@ from napari_sft.codec.container import (
     Calibration,
     Header,
     Measure,
-    Provenance,
     Reader,
     Region,
     Statistics,
@@ -42,14 +41,13 @@ class Stack:
         Of the whole image.
     windows : tuple of Window
         One for all planes, or for each channel.
-    calibration, provenance : optional
+    calibration : Calibration, optional
         Stored beside the picture.
     """
 
     layout: Layout
     windows: tuple[Window, ...]
     calibration: Calibration | None = None
-    provenance: Provenance | None = None
 
 
 def merge_planes(
@@ -67,7 +65,8 @@ def merge_planes(
         What the planes make up.
     planes : iterable of bytes
         The `.sft` file of each plane, (Y, X) or (Y, X, 3), in C order, coded
-        alike and with the same quality map.
+        alike and with the same quality map. The first one's provenance is
+        kept.
 
     Raises
     ------
@@ -78,13 +77,14 @@ def merge_planes(
     first = next(planes, None)
     if first is None:
         raise SftError('there are no planes to make a stack of')
-    header = _stack_header(stack, Reader(first).header)
+    leader = Reader(first)
+    header = _stack_header(stack, leader.header)
     statistics: list[Statistics | None] = []
     with Writer(
         target,
         header,
         calibration=stack.calibration,
-        provenance=stack.provenance,
+        provenance=leader.provenance,
     ) as writer:
         for number, data in enumerate(chain([first], planes)):
             reader = Reader(data)
