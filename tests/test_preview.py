@@ -72,15 +72,45 @@ def test_map_and_numbers_are_those_of_the_file(shown):
     assert preview.seconds > 0
 
 
-@pytest.mark.parametrize('shape', [(83, 101), (64, 64), (16, 200), (1, 1)])
-def test_bits_of_the_blocks_sum_to_the_payload(make_picture, shape):
+def payload_bits(data):
+    with Reader(data) as reader:
+        sizes = [len(reader.read_tile(*key).payload) for key in reader.tiles]
+    return 8 * sum(sizes), len(sizes)
+
+
+@pytest.mark.parametrize(
+    ('shape', 'tile'),
+    [
+        ((83, 101), 0),
+        ((64, 64), 64),
+        ((16, 200), 1024),
+        ((1, 1), 0),
+        ((150, 200), 64),
+        ((150, 200), 128),
+    ],
+)
+def test_bits_of_the_blocks_sum_to_the_payload(make_picture, shape, tile):
     picture = make_picture(*shape)
-    preview = Previewer(picture, device='cpu').run(60)
-    with Reader(preview.data) as reader:
-        payload = 8 * len(reader.read_tile(0, 0, 0, 0).payload)
-    assert preview.bits.shape == tuple(-(-n // 16) for n in shape)
-    # The coder's state and its rounding to bytes come on top.
-    assert preview.bits.sum() == pytest.approx(payload, rel=0.005, abs=80)
+    previewer = Previewer(picture, device='cpu', tile=tile)
+    free = previewer.run(60)
+    fitted = previewer.run(30, target_bytes=len(free.data))
+    for preview in (free, fitted):
+        payload, tiles = payload_bits(preview.data)
+        assert preview.bits.shape == tuple(-(-n // 16) for n in shape)
+        # The coder's state and its rounding to bytes come on top.
+        assert preview.bits.sum() == pytest.approx(
+            payload, rel=0.005, abs=80 * tiles
+        )
+
+
+def test_bits_of_tiles_are_those_of_the_whole_plane(make_picture):
+    picture = make_picture(150, 200)
+    quality = painted((150, 200))
+    whole = Previewer(picture, device='cpu', tile=0).run(quality)
+    tiles = Previewer(picture, device='cpu', tile=64).run(quality)
+    # Rounding of the networks may move single symbols.
+    differing = np.abs(whole.bits - tiles.bits) > 0.01
+    assert differing.mean() < 0.05
 
 
 def test_bits_are_spent_where_the_quality_is_high(shown):
@@ -98,6 +128,64 @@ def test_other_dtypes_come_back_in_their_window(make_picture, dtype):
     np.testing.assert_array_equal(
         preview.reconstruction, napari_sft.decode(preview.data, device='cpu')
     )
+
+
+def test_of_large_images_only_what_a_stroke_reaches_is_computed(
+    make_picture, monkeypatch
+):
+    from napari_sft.models.compact_codec import CompactCodec
+
+    monkeypatch.setattr(CompactCodec, 'window', 64 * 64)
+    computed = []
+    for step in ('analyse', 'hyper_symbols', 'quantise', 'synthesise'):
+        original = getattr(CompactCodec, step)
+
+        def counted(*arguments, step=step, original=original):
+            computed.append(step)
+            return original(*arguments)
+
+        monkeypatch.setattr(CompactCodec, step, counted)
+    picture = make_picture(384, 640)
+    quality = np.full((384, 640), 30.0)
+    previewer = Previewer(picture, device='cpu', tile=64)
+    previewer.run(quality)
+    everything = len(computed)
+    computed.clear()
+    quality[20:40, 20:40] = 90
+    stroke = previewer.run(quality)
+    assert 0 < len(computed) < everything / 2
+    computed.clear()
+    again = previewer.run(quality)
+    assert not computed
+    fresh = Previewer(picture, device='cpu', tile=64).run(quality)
+    for other in (again, fresh):
+        np.testing.assert_array_equal(
+            stroke.reconstruction, other.reconstruction
+        )
+        np.testing.assert_array_equal(stroke.bits, other.bits)
+        assert stroke.info['statistics'] == other.info['statistics']
+        with Reader(stroke.data) as a, Reader(other.data) as b:
+            for key in a.tiles:
+                assert a.read_tile(*key) == b.read_tile(*key)
+
+
+def test_tiles_are_those_that_imwrite_makes(make_picture):
+    picture = make_picture(150, 200)
+    quality = painted((150, 200))
+    preview = Previewer(picture, device='cpu', tile=64).run(quality)
+    ours = napari_sft.encode(
+        picture, quality_map=quality, device='cpu', tile=64
+    )
+    with Reader(preview.data) as a, Reader(ours) as b:
+        assert a.nbytes == b.nbytes
+        assert a.tiles == b.tiles
+        for key in a.tiles:
+            assert a.read_tile(*key) == b.read_tile(*key)
+        assert a.statistics.mse == pytest.approx(b.statistics.mse)
+        assert len(a.statistics.regions) == len(b.statistics.regions)
+    # Of the whole as of its parts, but for the networks' rounding.
+    decoded = napari_sft.decode(preview.data, device='cpu').astype(int)
+    assert np.abs(preview.reconstruction - decoded).max() <= 1
 
 
 def test_a_target_size_is_met_and_the_picture_is_that_of_its_file(
@@ -146,6 +234,8 @@ def test_lazy_images_are_read_once(make_picture):
 
 
 def test_images_and_maps_that_do_not_fit_are_refused(make_picture):
+    with pytest.raises(ImageError, match='too much memory'):
+        Previewer(np.broadcast_to(np.uint8(0), (20_000, 20_000)))
     with pytest.raises(ImageError, match='one plane'):
         Previewer(np.zeros((4, 32, 32), np.uint8), rgb=False)
     previewer = Previewer(make_picture(32, 32), device='cpu')

@@ -50,6 +50,17 @@ def test_other_symbols_than_the_encoders_are_found(stack):
         verify(with_wrong_checksum(stack), device='cpu')
 
 
+def test_every_tile_of_every_level_is_decoded(make_picture):
+    data = napari_sft.encode(
+        make_picture(150, 200), device='cpu', tile=64, pyramid=True
+    )
+    result = verify(data, device='cpu')
+    with Reader(data) as reader:
+        assert result.tiles == len(reader.tiles) > 12
+    with pytest.raises(FormatError, match='symbols differ'):
+        verify(with_wrong_checksum(data), device='cpu')
+
+
 def test_damaged_bytes_are_found(stack):
     damaged = bytearray(stack)
     damaged[len(stack) // 2] ^= 4

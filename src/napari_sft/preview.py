@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import math
 import os
 import threading
 import time
@@ -16,14 +16,22 @@ from numpy.typing import ArrayLike, NDArray
 
 import napari_sft
 from napari_sft.codec.container import Calibration, Provenance
-from napari_sft.codec.encoder import encode_job
 from napari_sft.codec.errors import ImageError
 from napari_sft.codec.image import Image, Window, WindowChoice
-from napari_sft.preview_job import WatchedJob, WatchedModel, cell_bits
+from napari_sft.codec.job import Job
+from napari_sft.codec.tiles import DEFAULT_TILE, check_tile
+from napari_sft.preview_encoder import encode_preview, measures
+from napari_sft.remembering_model import RememberingModel, memory
 from napari_sft.verification import Verification, save_verified
 
 Progress = Callable[[int, int], None]
 Map = NDArray[np.float32]
+
+# Bytes of results to remember: some 25 a pixel and their margins are what one
+# run makes.
+_KEPT, _KEPT_A_PIXEL, _MOST_KEPT = 1 << 28, 64, 1 << 30
+_READ_AT_ONCE = 1 << 28  # values of a lazy image
+_MOST_PIXELS = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +104,8 @@ class Previewer:
         Values that map to 0 and 1; see `Image.windows`.
     scale, translate, units, labels, name, source
         Stored in the file as by `napari_sft.imwrite`.
-    model, device : str
-        As for `napari_sft.encode`.
+    model, device, tile
+        As for `napari_sft.imwrite`.
     source_bytes : int, optional
         Size of the file that the image came from.
 
@@ -122,6 +130,7 @@ class Previewer:
         source: str = '',
         model: str = 'compact',
         device: str = 'auto',
+        tile: int = DEFAULT_TILE,
         source_bytes: int | None = None,
     ) -> None:
         self._image = Image.from_array(image, axes, rgb=rgb, alpha='drop')
@@ -137,8 +146,19 @@ class Previewer:
         self._window_choice = window
         self._windows: tuple[Window, ...] = ()
         self._model, self._device = model, device
+        self._tile = check_tile(tile)
         self._source_bytes = source_bytes
         self._lock = threading.Lock()
+        height, width = self.shape
+        if height * width > _MOST_PIXELS:
+            raise ImageError(
+                f'a preview of {height} x {width} pixels takes too much '
+                'memory; preview a part of the image, and compress all of it '
+                'without'
+            )
+        kept = _KEPT + height * width * _KEPT_A_PIXEL
+        self._results = memory(min(kept, _MOST_KEPT))
+        self._measures = measures()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -181,15 +201,20 @@ class Previewer:
         from napari_sft.models.registry import load_model
 
         start = time.perf_counter()
-        steps = _Steps(progress)
-        model = WatchedModel(
-            load_model(self._model, self._device), steps.repeat
-        )
-        job = WatchedJob(
-            image=self._loaded(),
+        last = (0, 1)
+
+        def tell(*step: int) -> None:
+            nonlocal last
+            last = step or last  # told again, so that work ends soon
+            if progress is not None:
+                progress(*last)
+
+        image = self._loaded()
+        job = Job(
+            image=image,
             windows=self._windows,
             quality=quality,
-            model=model,
+            model=load_model(self._model, self._device),
             calibration=(
                 None
                 if self._calibration == Calibration()
@@ -197,23 +222,26 @@ class Previewer:
             ),
             provenance=_provenance(self._source),
             target_bytes=target_bytes,
+            tile=self._tile,
         )
-        buffer = io.BytesIO()
-        encode_job(buffer, job, steps.tell)
-        data = buffer.getvalue()
-        with napari_sft.open(data) as file:
-            info, coded = file.info(), file.quality_map
+        model = RememberingModel(
+            job.model, tell, self._results if job.side else None
+        )
+        job = replace(job, model=model)
+        coded = encode_preview(job, tell, self._measures)
+        with napari_sft.open(coded.data) as file:
+            info, quality_map = file.info(), file.quality_map
         return Preview(
-            data=data,
-            reconstruction=job.seen[-1],
-            quality=coded,
-            bits=cell_bits(model, model.final, self.shape),
+            data=coded.data,
+            reconstruction=coded.reconstruction,
+            quality=quality_map,
+            bits=coded.bits,
             info=info,
             ratio_to_raw=info['ratio'],
             ratio_to_source=(
                 None
                 if self._source_bytes is None
-                else self._source_bytes / len(data)
+                else self._source_bytes / len(coded.data)
             ),
             seconds=time.perf_counter() - start,
         )
@@ -222,8 +250,9 @@ class Previewer:
         """The image in memory, its value window known."""
         with self._lock:
             if not self._windows:
-                pixels = np.asarray(self._image.data)
-                self._image = replace(self._image, data=pixels)
+                if math.prod(self._image.layout.shape) <= _READ_AT_ONCE:
+                    pixels = np.asarray(self._image.data)
+                    self._image = replace(self._image, data=pixels)
                 self._windows = self._image.windows(self._window_choice)
         return self._image
 
@@ -255,22 +284,6 @@ def error_map(original: ArrayLike, reconstruction: ArrayLike) -> Map:
     if errors.ndim == 3:
         errors = errors.max(2)
     return errors.astype(np.float32)
-
-
-class _Steps:
-    """Passes progress on, and repeats it so that work ends soon if told."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
-        self._last = (0, 1)
-
-    def tell(self, done: int, total: int) -> None:
-        self._last = (done, total)
-        self.repeat()
-
-    def repeat(self) -> None:
-        if self._progress is not None:
-            self._progress(*self._last)
 
 
 def _provenance(source: str) -> Provenance:

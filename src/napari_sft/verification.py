@@ -12,10 +12,7 @@ from typing import BinaryIO
 
 from napari_sft.codec.container import Reader
 from napari_sft.codec.errors import FormatError, SftError
-from napari_sft.codec.pipeline import parse_plane
-from napari_sft.codec.quality import unpack
-
-CELL = 16
+from napari_sft.codec.file_decoder import FileDecoder
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
 Progress = Callable[[int, int], None]
@@ -68,28 +65,16 @@ def verify(
     with Reader(source) as reader:
         header = reader.header
         model = model_for(header.model, header.weights, device)
-        height, width = header.size()
-        cells = -(-height // CELL), -(-width // CELL)
-        total = len(reader.tiles)
-        for done, key in enumerate(reader.tiles):
+        decoder = FileDecoder(reader, lambda: model)
+        tiles = reader.tiles
+        for done, key in enumerate(tiles):
             if progress is not None:
-                progress(done, total)
-            tile = reader.read_tile(*key)
-            packed = reader.map(key.plane)
-            if packed is None:
-                raise FormatError('the file has no quality map')
-            where = header.layout.describe(key.plane)
-            parse_plane(
-                model,
-                tile.payload,
-                tile.symbols_crc,
-                unpack(packed, cells),
-                where,
-            )
+                progress(done, len(tiles))
+            decoder.check_symbols(key)
         if progress is not None:
-            progress(total, total)
+            progress(len(tiles), len(tiles))
         return Verification(
-            reader.nbytes, header.planes(), total, header.model
+            reader.nbytes, header.planes(), len(tiles), header.model
         )
 
 

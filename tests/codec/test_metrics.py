@@ -174,3 +174,19 @@ def test_bd_rate_compares_only_where_curves_overlap_in_any_order():
 def test_unusable_curves_are_refused(bpp, quality, message):
     with pytest.raises(SftError, match=message):
         bd_rate(RATES, PSNRS, bpp, quality)
+
+
+def test_merged_tallies_are_as_one():
+    a, b = planes((40, 50, 3))
+    quality = np.repeat([[20.0], [80.0]], 20, 0) * np.ones(50)
+    whole, first, second = ErrorTally(), ErrorTally(), ErrorTally()
+    whole.add(a, b, quality)
+    first.add(a[:30], b[:30], quality[:30])
+    second.add(a[30:], b[30:], 80)
+    first.merge(second)
+    merged, expected = first.statistics(), whole.statistics()
+    assert merged.mse == pytest.approx(expected.mse)
+    assert merged.largest_error == expected.largest_error
+    for one, other in zip(merged.regions, expected.regions, strict=True):
+        assert one.pixels == other.pixels
+        assert one.mse == pytest.approx(other.mse)

@@ -127,6 +127,12 @@ class ErrorTally:
         np.add.at(self._squares, fine, squares)
         np.maximum.at(self._largest, fine, errors.max(1))
 
+    def merge(self, other: ErrorTally) -> None:
+        """Add everything that was added to another tally."""
+        self._pixels += other._pixels
+        self._squares += other._squares
+        np.maximum(self._largest, other._largest, out=self._largest)
+
     def regions(self, limit: int = 8) -> tuple[Region, ...]:
         """Measures for each quality, or for ranges of it.
 

@@ -121,7 +121,7 @@ class TileDecoder:
         """
         model, whole = self._model, self._grid.plane
         window = box.grown(model.halo.decoding, whole, CELLS)
-        symbols = self._gather(window)
+        symbols = self.symbols(window)
         latents = model.restore(
             symbols.z,
             symbols.y,
@@ -134,10 +134,10 @@ class TileDecoder:
             model, latents, around, box, self._map, self._grid
         )
 
-    def _gather(self, box: Box) -> TileSymbols:
+    def symbols(self, box: Box) -> TileSymbols:
         """The symbols of some cells, from all tiles that they lie in."""
         parts = [
-            (self._grid.box(row, col), self._symbols(row, col))
+            (self._grid.box(row, col), self.symbols(row, col))
             for row, col in self._grid.touched(box)
         ]
         return TileSymbols(
@@ -148,7 +148,14 @@ class TileDecoder:
             _joined([(at, p.y_indices) for at, p in parts], box),
         )
 
-    def _symbols(self, row: int, col: int) -> TileSymbols:
+    def symbols(self, row: int, col: int) -> TileSymbols:
+        """The symbols of a tile, which no floating-point network decides.
+
+        Raises
+        ------
+        FormatError
+            If they are not those that were encoded.
+        """
         key = (self._plane, row, col)
         return self._caches.symbols.get(key, lambda: self._parse(row, col))
 

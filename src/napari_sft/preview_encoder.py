@@ -1,0 +1,202 @@
+"""Encoding one plane into a file while keeping what is shown of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sft.codec.cache import Cache
+from napari_sft.codec.coded_map import CELL
+from napari_sft.codec.container import TileKey, Writer
+from napari_sft.codec.fitting import fitting
+from napari_sft.codec.image import denormalise, normalise
+from napari_sft.codec.job import Job
+from napari_sft.codec.metrics import ErrorTally, ms_ssim
+from napari_sft.codec.model import Indices, Symbols
+from napari_sft.codec.parts import Part, Progress, Steps, encoded
+from napari_sft.codec.rate_control import TRIALS
+from napari_sft.codec.tiles import BLOCK, CELLS, Box, Grid, fine_window
+from napari_sft.remembering_model import RememberingModel, digest
+
+Bits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How far some pixels are from what the file's reader gets."""
+
+    errors: ErrorTally
+    ms_ssim: float | None
+
+
+Measures = Cache[Measured]
+
+
+def measures() -> Measures:
+    """Room for the measures of the parts of one plane."""
+    return Cache(1 << 12, lambda _: 1)
+
+
+@dataclass(frozen=True)
+class Coded:
+    """The file, what its reader gets, and the bits of each block."""
+
+    data: bytes
+    reconstruction: NDArray[Any]
+    bits: Bits
+
+
+def encode_preview(
+    job: Job, progress: Progress | None, known: Measures
+) -> Coded:
+    """Encode as `encode_job` does, and keep what it makes on its way.
+
+    Parameters
+    ----------
+    job : Job
+        Of one plane and level, with statistics; its model is a
+        `RememberingModel`.
+    progress : callable, optional
+        Called with (done, total) tiles; may raise to cancel.
+    known : Measures
+        Of parts of this plane, which are added to it.
+    """
+    if job.target_bytes is None:
+        watch = _Watch(job, progress, job.tile_count)
+        return _write(job, watch, watch.each(encoded(job)), known)
+    watch = _Watch(job, progress, job.tile_count * (TRIALS + 1))
+    with fitting(job, job.target_bytes, watch) as parts:
+        watch.done = job.tile_count * TRIALS
+        return _write(job, watch, watch.each(parts), known)
+
+
+def _write(
+    job: Job, watch: _Watch, parts: Iterable[Part], known: Measures
+) -> Coded:
+    layout, window = job.image.layout, job.window(0)
+    reconstruction = np.empty(layout.plane_shape, layout.dtype)
+    height, width = layout.plane_shape[:2]
+    whole = Box(0, height, 0, width)
+    total = ErrorTally()
+    similarities: list[tuple[float, int]] = []
+    parts = iter(parts)
+    first = next(parts)
+    target = io.BytesIO()
+    with Writer(
+        target,
+        job.header((first.coded_map,)),
+        calibration=job.calibration,
+        provenance=job.provenance,
+    ) as writer:
+        for part in chain([first], parts):
+            for tile in part.tiles:
+                key = TileKey(part.level, part.plane, tile.row, tile.col)
+                writer.write_tile(key, tile.payload, tile.symbols_crc)
+            decoded = denormalise(part.picture(), window, layout.dtype)
+            reconstruction[part.box.inside(whole)] = decoded
+            measured = _measured(job, part, decoded, known)
+            total.merge(measured.errors)
+            if measured.ms_ssim is not None:
+                similarities.append((measured.ms_ssim, decoded.size))
+        mean = None
+        if similarities:
+            values, sizes = zip(*similarities, strict=True)
+            mean = float(np.average(values, weights=sizes))
+        writer.statistics = total.statistics(mean)
+    return Coded(target.getvalue(), reconstruction, watch.bits())
+
+
+def _measured(
+    job: Job, part: Part, decoded: NDArray[Any], known: Measures
+) -> Measured:
+    box = part.box
+    rows = slice(box.top // CELL, -(-box.bottom // CELL))
+    columns = slice(box.left // CELL, -(-box.right // CELL))
+    cells = part.coded_map.crop(rows, columns)
+
+    def measure() -> Measured:
+        original, back = part.original(), normalise(decoded, job.window(0))
+        tally = ErrorTally()
+        if cells.uniform:
+            tally.add(original, back, float(cells.quality()[0, 0]))
+        else:
+            tally.add(original, back, cells.pixels(box.shape))
+        return Measured(tally, ms_ssim(original, back, 1.0))
+
+    if not job.side:
+        return measure()
+    return known.get((box, digest(decoded, cells.fine())), measure)
+
+
+class _Watch(Steps):
+    """Counts tiles, and notes the bits of each block while they pass.
+
+    When a size is to be met, tiles pass in several trials, and those of the
+    best trial once more: then they are known by their payloads.
+    """
+
+    def __init__(
+        self, job: Job, progress: Progress | None, total: int
+    ) -> None:
+        super().__init__(progress, total)
+        assert isinstance(job.model, RememberingModel)
+        self._model = job.model
+        self._shape = job.image.layout.plane_shape
+        self._side = job.side
+        # A plane that is not cut up is one tile.
+        longest = max(self._shape[:2])
+        side = job.side or longest + -longest % BLOCK
+        self._grid = Grid(self._shape, side)
+        self._known: dict[tuple[int, int, bytes], NDArray[np.float64]] = {}
+        self._bits = np.zeros(self._grid.plane.shape)
+
+    def each(self, parts: Iterable[Part]) -> Iterator[Part]:
+        """The parts, counted and noted."""
+        for part in super().each(parts):
+            coded, self._model.coded = self._model.coded, None
+            for tile in part.tiles:
+                box = self._grid.box(tile.row, tile.col)
+                key = tile.row, tile.col, tile.payload
+                if coded is not None:
+                    self._known[key] = self._bits_of(coded, part, box)
+                self._bits[box.inside(self._grid.plane)] = self._known[key]
+            yield part
+
+    def bits(self) -> Bits:
+        """Bits of each block of the plane, (ceil(Y / 16), ceil(X / 16)).
+
+        What padding takes is counted to the last row and column.
+        """
+        bits = self._bits
+        for axis, size in enumerate(self._grid.size):
+            bits = np.add.reduceat(bits, np.arange(-(-size // CELL)), axis)
+        return bits.astype(np.float32)
+
+    def _window(self, part: Part) -> Box:
+        """The cells that the last symbols cover."""
+        plane = self._grid.plane
+        if not self._side:
+            return plane
+        cells = self._grid.cells(part.box)
+        return cells.grown(self._model.halo.context, plane, CELLS)
+
+    def _bits_of(
+        self, coded: tuple[Symbols, Symbols, Indices], part: Part, box: Box
+    ) -> NDArray[np.float64]:
+        """Bits of the symbols of each block; those of z are shared out."""
+        z, y, y_indices = coded
+        tables, window = self._model.tables, self._window(part)
+        rows, columns = box.inside(window)
+        y_bits = tables.bits(
+            y[:, rows, columns], y_indices[:, rows, columns]
+        ).sum(0)
+        rows, columns = box.over(CELLS).inside(window.over(CELLS))
+        z_indices = self._model.z_indices(fine_window(part.coded_map, box))
+        z_bits = tables.bits(z[:, rows, columns], z_indices).sum(0)
+        return y_bits + np.kron(z_bits, np.full((CELLS, CELLS), CELLS**-2))

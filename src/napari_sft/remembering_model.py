@@ -1,0 +1,119 @@
+"""A codec model that does not compute again what it was asked before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sft.codec.cache import Cache
+from napari_sft.codec.model import Indices, Latents, Symbols
+
+if TYPE_CHECKING:
+    from napari_sft.codec.model import CodecModel
+
+Memory = Cache[Any]
+
+
+def memory(nbytes: int) -> Memory:
+    """Room for so many bytes of results."""
+    return Cache(nbytes, _size)
+
+
+class RememberingModel:
+    """A `CodecModel` that watches, and remembers, the steps of the encoder.
+
+    What a step gives is kept under its very inputs. So where a part of a map
+    changes, the windows that it reaches are computed and the others are not,
+    and a file is, byte for byte, what it would be without a memory.
+
+    Parameters
+    ----------
+    model : CodecModel
+        The model; all that is not a step of the encoder is its own.
+    check : callable
+        Called before each step; may raise to end the work.
+    results : Memory, optional
+        Of this model's earlier steps. Without it nothing is remembered,
+        which saves telling inputs apart.
+
+    Attributes
+    ----------
+    coded : tuple of (z, y, y_indices)
+        Of the last window of which symbols were made.
+    """
+
+    def __init__(
+        self,
+        model: CodecModel,
+        check: Callable[[], None],
+        results: Memory | None = None,
+    ) -> None:
+        self.coded: tuple[Symbols, Symbols, Indices] | None = None
+        self._model = model
+        self._check = check
+        self._results = results
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def analyse(self, x: NDArray[np.float32], fine: NDArray[Any]) -> Any:
+        """As `CodecModel.analyse`."""
+        return self._step('analyse', x, fine)
+
+    def hyper_symbols(self, y: Any, fine: NDArray[Any]) -> Symbols:
+        """As `CodecModel.hyper_symbols`."""
+        return self._step('hyper_symbols', y, fine)
+
+    def y_indices(self, z: Symbols, fine: NDArray[Any]) -> Indices:
+        """As `CodecModel.y_indices`."""
+        return self._step('y_indices', z, fine)
+
+    def quantise(
+        self, y: Any, z: Symbols, y_indices: Indices, fine: NDArray[Any]
+    ) -> tuple[Symbols, Latents]:
+        """As `CodecModel.quantise`."""
+        symbols, latents = self._step('quantise', y, z, y_indices, fine)
+        self.coded = z, symbols, y_indices
+        return symbols, latents
+
+    def synthesise(
+        self, latents: Latents, fine: NDArray[Any]
+    ) -> NDArray[np.float32]:
+        """As `CodecModel.synthesise`."""
+        return self._step('synthesise', latents, fine)
+
+    def _step(self, name: str, *inputs: Any) -> Any:
+        self._check()
+
+        def make() -> Any:
+            return getattr(self._model, name)(*inputs)
+
+        if self._results is None:
+            return make()
+        key = self._model.weights_hash, name, digest(*inputs)
+        return self._results.get(key, make)
+
+
+def digest(*values: Any) -> bytes:
+    """Tells arrays, tensors and tuples of them apart."""
+    seen = hashlib.blake2b(digest_size=16)
+    for value in _arrays(values):
+        seen.update(f'{value.dtype}{value.shape}'.encode())
+        seen.update(np.ascontiguousarray(value))
+    return seen.digest()
+
+
+def _arrays(value: Any) -> list[NDArray[Any]]:
+    if isinstance(value, tuple):
+        return [array for part in value for array in _arrays(part)]
+    if isinstance(value, np.ndarray):
+        return [value]
+    return [value.detach().cpu().numpy()]
+
+
+def _size(value: Any) -> int:
+    return sum(array.nbytes for array in _arrays((value,)))
