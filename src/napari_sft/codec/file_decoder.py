@@ -170,7 +170,7 @@ class FileDecoder:
         whole = Grid(shape, longest + -longest % BLOCK)
         grid = self._grid(key.level) or whole
         decoder = self._tiles(key.level, key.plane, grid)
-        decoder.symbols(key.row, key.col)
+        decoder.tile_symbols(key.row, key.col)
 
     def _of_tile(
         self, level: int, plane: int, row: int, col: int, box: Box

@@ -137,7 +137,7 @@ class TileDecoder:
     def symbols(self, box: Box) -> TileSymbols:
         """The symbols of some cells, from all tiles that they lie in."""
         parts = [
-            (self._grid.box(row, col), self.symbols(row, col))
+            (self._grid.box(row, col), self.tile_symbols(row, col))
             for row, col in self._grid.touched(box)
         ]
         return TileSymbols(
@@ -148,7 +148,7 @@ class TileDecoder:
             _joined([(at, p.y_indices) for at, p in parts], box),
         )
 
-    def symbols(self, row: int, col: int) -> TileSymbols:
+    def tile_symbols(self, row: int, col: int) -> TileSymbols:
         """The symbols of a tile, which no floating-point network decides.
 
         Raises
