@@ -225,6 +225,15 @@ def test_map_that_no_longer_fits_is_told_and_not_used(
     assert whole.request() is not None
 
 
+def test_map_that_comes_after_its_image_is_taken(whole, main, viewer, picture):
+    image = viewer.add_image(picture, name='cells')
+    layer = viewer.add_layer(map_layer.make(image))
+    assert whole.map.layer is layer
+    main.map.map_chosen.emit('')
+    viewer.add_layer(map_layer.make(image))
+    assert whole.map.layer is None, 'the user wants none'
+
+
 def test_map_is_kept_by_image(whole, main, viewer, picture):
     first = viewer.add_image(picture, name='first')
     main.map.new_map_requested.emit()
@@ -491,3 +500,70 @@ def test_closing_while_compressing_leaves_no_thread(
     viewer.add_image(picture)
     qtbot.wait(100)
     assert not [t for t in threading.enumerate() if 'napari-sft' in t.name]
+
+
+def test_map_is_made_from_shapes_in_the_background(
+    qtbot, whole, main, viewer, picture
+):
+    image = viewer.add_image(picture, scale=(2, 2))
+    shapes = viewer.add_shapes(
+        [np.array([[20, 20], [20, 60], [60, 60], [60, 20]])],
+        shape_type='polygon',
+        name='cell',
+    )
+    shapes.features = {'quality': [64]}
+    settings = {'layer': 'cell', 'quality': 90}
+    main.sources.map_requested.emit('shapes', settings)
+    qtbot.waitUntil(lambda: whole.map.layer is not None)
+    labels = whole.map.layer.data
+    assert labels[20, 20] == map_layer.to_label(64)
+    assert labels[2, 2] == 0
+    np.testing.assert_allclose(whole.map.layer.scale, image.scale)
+
+
+def test_map_that_cannot_be_made_is_told(qtbot, whole, main, viewer, picture):
+    viewer.add_image(picture)
+    viewer.add_shapes(name='nothing')
+    main.sources.map_requested.emit(
+        'shapes', {'layer': 'nothing', 'quality': 90}
+    )
+    qtbot.waitUntil(lambda: 'nothing' in main.message.text())
+    assert whole.map.layer is None
+
+
+def test_values_of_a_segmentation_are_asked_for(
+    qtbot, whole, main, viewer, picture
+):
+    viewer.add_image(picture)
+    viewer.add_labels(np.array([[0, 3], [7, 3]]), name='nuclei')
+    values = part(whole, 'MapMaking')._values
+    with qtbot.waitSignal(values.finished) as signal:
+        main.sources.labels_layer_chosen.emit('nuclei')
+    assert signal.args == [[3, 7]]
+
+
+def test_map_for_each_plane_of_a_stack_is_used(
+    qtbot, whole, main, viewer, make_picture
+):
+    planes = np.stack([make_picture(64, 96, rgb=False)] * 2)
+    viewer.add_image(planes, name='stack')
+    labels = np.zeros(planes.shape, np.uint8)
+    labels[1] = map_layer.to_label(90)
+    viewer.add_labels(labels, **map_layer.arguments('stack', 10))
+    main.map.map_chosen.emit('stack quality')
+    means = []
+    for step in (0, 1):
+        viewer.dims.set_current_step(0, step)
+        outcome = wait_for_preview(
+            qtbot, whole, main.run.compress_requested.emit
+        )
+        means.append(outcome.preview.quality.mean())
+    np.testing.assert_allclose(means, [10, 90], atol=1)
+
+
+def test_file_that_cannot_be_opened_is_told(whole, main, tmp_path):
+    path = tmp_path / 'a.sft'
+    path.write_bytes(b'\x89SFT\r\n\x1a\n' + bytes(50))
+    main.empty.open_requested.emit(str(path))
+    assert main.message.text()
+    assert '\n' not in main.message.text()

@@ -218,6 +218,19 @@ def test_closed_widget_opens_again(qtbot, viewer, widget):
     assert names == ['cells', 'cells compressed', 'cells quality']
 
 
+@pytest.mark.parametrize('key', ['photograph', 'microscopy', 'compressed'])
+def test_sample_opens_with_its_map(viewer, key):
+    _, widget = viewer.window.add_plugin_dock_widget(*WIDGET)
+    widget.run.set_live(False)
+    widget.empty.sample_requested.emit(key)
+    assert widget.message.text() == ''
+    whole = widget.coordinator
+    assert whole.image is not None
+    assert map_layer.is_map(whole.map.layer)
+    assert whole.map.problem == ''
+    assert whole.map.layer.data.any()
+
+
 @pytest.mark.parametrize('theme', ['dark', 'light'])
 def test_widget_follows_the_theme(qtbot, viewer, widget, theme):
     viewer.theme = theme

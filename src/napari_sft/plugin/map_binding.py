@@ -59,6 +59,7 @@ class MapBinding:
         self._base = float(base)
         self._brush_quality = brush
         self._on_change = on_change
+        self._wanted = True  # unless the user chose to have no map
         self.layer: Labels | None = None
         self.image: Image | None = None
         self._map.map_chosen.connect(self._choose_by_name)
@@ -102,24 +103,32 @@ class MapBinding:
     def set_image(self, image: Image | None) -> None:
         """Choose a map that fits another image, if there is one."""
         self.image = image
+        self._wanted = True
+        self.choose(self._best())
+
+    def refresh(self) -> None:
+        """Offer the maps that are in the viewer now; take one if it fits."""
+        maps = self.maps()
+        for layer in maps:
+            map_layer.adopt(layer)
+        gone = self.layer is not None and self.layer not in maps
+        if gone or (self.layer is None and self._wanted):
+            best = self._best()
+            if best is not self.layer:
+                self.choose(best)
+        current = '' if self.layer is None else self.layer.name
+        self._map.set_maps([m.name for m in maps], current)
+
+    def _best(self) -> Labels | None:
+        """The map that bears the image's name, or another that fits it."""
+        image = self.image
         if image is None:
-            self.choose(None)
-            return
+            return None
         fitting = [m for m in self.maps() if not map_layer.problem(m, image)]
         named = [m for m in fitting if m.name.startswith(image.name)]
         if self.layer in fitting and self.layer not in named:
             named.append(self.layer)
-        self.choose(next(iter([*named, *fitting]), None))
-
-    def refresh(self) -> None:
-        """Offer the maps that are in the viewer now."""
-        maps = self.maps()
-        for layer in maps:
-            map_layer.adopt(layer)
-        if self.layer is not None and self.layer not in maps:
-            self.choose(None)
-        current = '' if self.layer is None else self.layer.name
-        self._map.set_maps([m.name for m in maps], current)
+        return next(iter([*named, *fitting]), None)
 
     def choose(self, layer: Labels | None) -> None:
         """Paint another map, or none."""
@@ -199,6 +208,7 @@ class MapBinding:
         self._brush.set_tool(_TOOLS.get(mode, mode))
 
     def _choose_by_name(self, name: str) -> None:
+        self._wanted = bool(name)
         self.choose(self._viewer.layers[name] if name else None)
 
     def _set_base(self, quality: int) -> None:
