@@ -96,7 +96,7 @@ def paint(viewer: napari.Viewer, widget: SftWidget) -> None:
     layer = the_map(viewer)
     viewer.layers.selection = {layer}
     widget.brush.tools['paint'].click()
-    widget.brush.width_.number.setValue(70)
+    widget.brush.diameter.number.setValue(70)
     widget.brush.brush.number.setValue(70)
     start, end = (np.array(point) * layer.data.shape for point in STROKE)
     for share in np.linspace(0, 1, 40):

@@ -124,7 +124,7 @@ def test_the_brush_is_set_silently_and_tells_of_the_user(qtbot, heard):
     assert (view.quality(), view.size_()) == (33, 200)
     assert said == []
     view.brush.number.setValue(60)
-    view.width_.number.setValue(12)
+    view.diameter.number.setValue(12)
     view.tools['fill'].click()
     assert said == [
         ('quality_changed', 60),

@@ -82,7 +82,7 @@ def test_messages_are_shown_as_they_are_until_closed(qtbot):
     assert message.kind() == 'error'
     message.show_info('done')
     assert message.kind() == 'info'
-    message._close.click()
+    message.close_button.click()
     assert not message.isVisible()
     assert message.text() == ''
 

@@ -81,15 +81,15 @@ class BrushView(View):
         tools = row(*self.tools.values())
         tools.setSpacing(3)
         self.brush = QualityControl('Brush quality', QUALITY_TIP, 90)
-        self.width_ = NumberControl('Brush size', SIZE_TIP, (1, LARGEST), 'px')
+        self.diameter = NumberControl('Brush size', SIZE_TIP, (1, LARGEST), 'px')
         layout = column(self.body)
         layout.setSpacing(10)
         layout.addLayout(tools)
         layout.addWidget(self.brush)
-        layout.addWidget(self.width_)
+        layout.addWidget(self.diameter)
         self.set_size(40)
         self.brush.changed.connect(self.quality_changed)
-        self.width_.changed.connect(self.size_changed)
+        self.diameter.changed.connect(self.size_changed)
 
     def quality(self) -> int:
         """Quality that the brush paints, 0..100."""
@@ -101,11 +101,11 @@ class BrushView(View):
 
     def size_(self) -> int:
         """Diameter of the brush in pixels."""
-        return self.width_.value()
+        return self.diameter.value()
 
     def set_size(self, pixels: int) -> None:
         """Set the diameter of the brush."""
-        self.width_.set_value(pixels)
+        self.diameter.set_value(pixels)
 
     def set_tool(self, key: str) -> None:
         """Show a tool as the present one; '' shows none."""

@@ -18,16 +18,16 @@ class MessageLine(QFrame):
         self._label.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
         )
-        self._close = QToolButton()
-        self._close.setText('×')
-        self._close.setAutoRaise(True)
-        self._close.setToolTip('Close this message')
-        self._close.setAccessibleName('Close this message')
-        self._close.clicked.connect(lambda _: self.clear())
+        self.close_button = QToolButton()
+        self.close_button.setText('×')
+        self.close_button.setAutoRaise(True)
+        self.close_button.setToolTip('Close this message')
+        self.close_button.setAccessibleName('Close this message')
+        self.close_button.clicked.connect(lambda _: self.clear())
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 4, 2, 4)
         layout.addWidget(self._label, 1)
-        layout.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
 
     def show_error(self, text: str) -> None:
