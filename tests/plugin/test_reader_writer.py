@@ -160,6 +160,22 @@ def test_large_images_are_decoded_when_they_are_looked_at(
     assert 'contrast_limits' not in meta
 
 
+def test_large_pyramids_come_as_scales_and_are_written_from_the_finest(
+    saved, make_picture, monkeypatch, tmp_path
+):
+    pytest.importorskip('dask')
+    monkeypatch.setattr(_reader, 'LAZY_PIXELS', 1000)
+    path = saved(make_picture(150, 200), tile=64, pyramid=True)
+    (data, meta, _), (labels, _, _) = read(path)
+    assert meta['multiscale']
+    assert [level.shape for level in data[:2]] == [(150, 200, 3), (75, 100, 3)]
+    assert data[0].chunksize == (64, 64, 3)
+    assert labels.shape == (150, 200)
+    other = str(tmp_path / 'other.sft')
+    write(other, read(path))
+    assert napari_sft.info(other)['shape'] == [150, 200, 3]
+
+
 def test_several_files_give_their_layers_one_after_the_other(saved):
     path = saved()
     kinds = [kind for _, _, kind in read([path, path])]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 import napari_sft
 from napari_sft.codec.chunks import SIGNATURE
@@ -77,15 +80,18 @@ def layers_of(source: str | bytes, default_name: str) -> list[LayerData]:
     """
     from napari_sft.plugin.opened_map import map_of
 
-    image = napari_sft.open(source)
-    name = image.calibration.name or default_name
-    about = image.info()
+    with ExitStack() as opened:
+        image = opened.enter_context(napari_sft.open(source))
+        name = image.calibration.name or default_name
+        about = image.info()
+        labels, arguments = map_of(image, name)
+        pixels, display = _pixels(image, about)
+        if not isinstance(pixels, np.ndarray):
+            opened.pop_all()  # read from as long as the layer is there
     path = {'path': source} if isinstance(source, str) else {}
-    labels, arguments = map_of(source, name)
     world = _world(image.calibration)
     # Axes that stack planes say nothing about a map that is flat.
     flat = {key: values[-labels.ndim :] for key, values in world.items()}
-    pixels, display = _pixels(image, about)
     return [
         (
             pixels,
@@ -108,15 +114,17 @@ def _pixels(
     """Pixels, lazy if there are many, and how to show them."""
     samples = 3 if image.rgb else 1
     if math.prod(image.shape) // samples <= LAZY_PIXELS:
-        with image:
-            return image.read(), {}
+        return image.read(), {}
     display: dict[str, Any] = {}
     lo = min(window[0] for window in about['windows'])
     hi = max(window[1] for window in about['windows'])
     if not image.rgb and lo < hi:
         # napari would decode planes to find out.
         display['contrast_limits'] = (lo, hi)
-    return image.to_dask(), display
+    levels = [level.to_dask() for level in image.levels]
+    if len(levels) == 1:
+        return levels[0], display
+    return levels, {**display, 'multiscale': True}
 
 
 def _world(calibration: Any) -> dict[str, tuple[Any, ...]]:

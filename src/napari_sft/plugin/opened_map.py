@@ -7,26 +7,25 @@ blocks are unpainted, as if the rest had been painted over them.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sft.codec.coded_map import CELL, CodedMap
-from napari_sft.codec.container import Reader
-from napari_sft.codec.errors import FormatError
-from napari_sft.codec.quality import unpack
 from napari_sft.plugin.map_layer import UNPAINTED, arguments, to_labels
 
+if TYPE_CHECKING:
+    from napari_sft.sft_image import SftImage
 
-def map_of(
-    source: str | bytes, name: str
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """The map of an `.sft` file.
+
+def map_of(image: SftImage, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """The map of an opened `.sft` file.
 
     Parameters
     ----------
-    source : str or bytes
-        Path of the file, or the file itself.
+    image : SftImage
+        The file.
     name : str
         The image's name.
 
@@ -42,31 +41,23 @@ def map_of(
     FormatError
         The file is damaged.
     """
-    with Reader(source) as reader:
-        layout = reader.header.layout
-        height, width = reader.header.size()
-        own = reader.header.map_scope == 'plane'
-        planes = range(layout.plane_count if own else 1)
-        maps = [_coded(reader, plane, (height, width)) for plane in planes]
-    counts = np.bincount(
-        np.concatenate([to_labels(m.quality()).ravel() for m in maps])
-    )
+    planar = image.shape[:-1] if image.rgb else image.shape
+    *stack, height, width = planar
+    own = image.info()['map'] == 'plane'
+    planes = range(math.prod(stack) if own else 1)
+    maps = [image.coded_map(plane) for plane in planes]
+    qualities = np.concatenate([m.quality().ravel() for m in maps])
+    counts = np.bincount(to_labels(qualities))
     base = int(counts.argmax())
+    # The very quality, not the whole number that labels can hold.
+    exact = float(np.median(qualities[to_labels(qualities) == base]))
+    about = arguments(name, round(exact, 1))
+    painted = np.count_nonzero(counts) > 1
     labels = np.stack([_pixels(m, base, (height, width)) for m in maps])
-    stack = layout.stack_shape if own else ()
-    painted = bool(np.count_nonzero(counts) > 1)
-    about = arguments(name, _quality(maps, base))
     return (
-        labels.reshape(*stack, height, width),
-        {**about, 'visible': painted},
+        labels.reshape(*(stack if own else ()), height, width),
+        {**about, 'visible': bool(painted)},
     )
-
-
-def _coded(reader: Reader, plane: int, size: tuple[int, int]) -> CodedMap:
-    packed = reader.map(plane)
-    if packed is None:
-        raise FormatError('the file has no quality map')
-    return unpack(packed, (-(-size[0] // CELL), -(-size[1] // CELL)))
 
 
 def _pixels(
@@ -76,9 +67,3 @@ def _pixels(
     labels[labels == base] = UNPAINTED
     rows, columns = (np.arange(n) // CELL for n in size)
     return labels[rows[:, None], columns]
-
-
-def _quality(maps: list[CodedMap], base: int) -> float:
-    """The quality itself, to a tenth, that most blocks have."""
-    values = np.concatenate([m.quality().ravel() for m in maps])
-    return round(float(np.median(values[to_labels(values) == base])), 1)
