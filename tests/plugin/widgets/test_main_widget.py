@@ -72,6 +72,7 @@ def test_nothing_forces_a_narrow_dock_wider(full, theme):
     area = full.findChild(QScrollArea)
     inside = area.widget()
     assert inside.minimumSizeHint().width() <= area.viewport().width()
+    assert not area.horizontalScrollBar().isVisible()
     assert full.layout().minimumSize().width() <= 330
 
 

@@ -81,7 +81,9 @@ class BrushView(View):
         tools = row(*self.tools.values())
         tools.setSpacing(3)
         self.brush = QualityControl('Brush quality', QUALITY_TIP, 90)
-        self.diameter = NumberControl('Brush size', SIZE_TIP, (1, LARGEST), 'px')
+        self.diameter = NumberControl(
+            'Brush size', SIZE_TIP, (1, LARGEST), 'px'
+        )
         layout = column(self.body)
         layout.setSpacing(10)
         layout.addLayout(tools)

@@ -150,8 +150,6 @@ class MainWidget(QWidget):
         scroll.setWidgetResizable(True)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
-        never = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
-        scroll.setHorizontalScrollBarPolicy(never)
 
         foot = QWidget()
         footer = column(foot)

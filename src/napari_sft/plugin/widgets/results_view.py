@@ -69,6 +69,7 @@ class ResultsView(View):
         self.headline.setProperty('role', 'headline')
         self.ratios = hint()
         self.summary = QLabel()
+        self.summary.setWordWrap(True)
         self.summary.setMinimumWidth(1)
         self.stale = hint(STALE)
         self.values: dict[str, QLabel] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari.settings import get_settings
 from napari.utils.theme import get_theme
 from qtpy.QtGui import QColor
 
@@ -65,7 +66,7 @@ def colours_of(theme_id: str) -> Colours:
     return Colours(
         theme=theme.id,
         dark=theme.type == 'dark',
-        font=int(theme.font_size.removesuffix('pt')),
+        font=get_settings().appearance.font_size,
         dim=_mixed(rgb['text'], rgb['background'], 0.68),
         **{name: rgb[name] for name in names},
     )
