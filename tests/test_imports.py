@@ -180,7 +180,7 @@ def test_container_and_rans_load_no_torch(fresh_python, module):
     assert not loaded & {'torch', 'compressai', *GUI}
 
 
-@pytest.mark.parametrize('module', ['_reader', '_writer'])
+@pytest.mark.parametrize('module', ['_reader', '_writer', '_sample_data'])
 def test_plugin_discovery_loads_no_torch(fresh_python, module):
     code = f'import napari_sft.plugin.{module}'
     loaded = loaded_after(fresh_python, code)
