@@ -234,6 +234,20 @@ def test_map_that_comes_after_its_image_is_taken(whole, main, viewer, picture):
     assert whole.map.layer is None, 'the user wants none'
 
 
+def test_map_of_a_reader_gets_a_brush_that_suits_it(
+    whole, main, viewer, picture
+):
+    viewer.add_image(picture, name='cells')
+    labels = np.full((64, 96), 40, np.uint8)
+    layer = viewer.add_labels(labels, **map_layer.arguments('cells', 30))
+    assert whole.map.layer is layer
+    assert layer.selected_label == map_layer.to_label(85)
+    main.brush.quality_changed.emit(7)
+    main.map.map_chosen.emit('')
+    main.map.map_chosen.emit(layer.name)
+    assert layer.selected_label == map_layer.to_label(7)
+
+
 def test_map_is_kept_by_image(whole, main, viewer, picture):
     first = viewer.add_image(picture, name='first')
     main.map.new_map_requested.emit()
@@ -567,3 +581,25 @@ def test_file_that_cannot_be_opened_is_told(whole, main, tmp_path):
     main.empty.open_requested.emit(str(path))
     assert main.message.text()
     assert '\n' not in main.message.text()
+
+
+def test_saved_is_said_until_something_changes(
+    qtbot, whole, main, viewer, picture, tmp_path
+):
+    viewer.add_image(picture)
+    path = tmp_path / 'a.sft'
+    with qtbot.waitSignal(part(whole, 'Saving')._engine.finished):
+        main.save.save_requested.emit(str(path))
+    assert 'Saved and verified: a.sft' in main.save.status.text()
+    main.map.base_quality_changed.emit(5)
+    wait_for_preview(qtbot, whole, main.run.compress_requested.emit)
+    assert main.save.status.text() == ''
+
+
+def test_what_needs_a_preview_says_so(qtbot, whole, main, viewer, picture):
+    viewer.add_image(picture)
+    for view in (main.save, main.show_layers):
+        assert view.reason() == 'Compress first'
+    wait_for_preview(qtbot, whole, main.run.compress_requested.emit)
+    for view in (main.save, main.show_layers):
+        assert view.reason() == ''

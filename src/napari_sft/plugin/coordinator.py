@@ -82,7 +82,7 @@ class Coordinator(QObject):
         main.model.set_devices(choices.DEVICES, self._device)
         main.show_layers.set_key(TOGGLE_KEY)
         main.run.set_live(self._live_wanted)
-        main.save.set_unavailable('Compress first')
+        self._offer_result('Compress first')
         self._on_theme()
         self._refresh()
 
@@ -162,7 +162,7 @@ class Coordinator(QObject):
         main.empty.sample_requested.connect(self._open_sample)
         main.image.image_chosen.connect(self._choose_by_name)
         main.image.window_chosen.connect(partial(self._set, '_window'))
-        main.model.model_chosen.connect(partial(self._set, '_model'))
+        main.model.model_chosen.connect(self._choose_model)
         main.model.device_chosen.connect(partial(self._set, '_device'))
         main.target.target_changed.connect(self.live.changed)
         main.run.live_toggled.connect(partial(self._set, '_live_wanted'))
@@ -219,14 +219,21 @@ class Coordinator(QObject):
     # What users do in the views.
 
     def _open(self, path: str) -> None:
-        self._try(self.viewer.open, path)
+        """Open a file by our reader, napari's own, or the one that can."""
+        if Path(path).suffix.lower() == '.sft':
+            self._try(self.viewer.open, path, plugin='napari-sft')
+            return
+        try:
+            self.viewer.open(path, plugin='napari')
+        except ValueError:  # none of its formats
+            self._try(self.viewer.open, path, plugin=None)
 
     def _open_sample(self, key: str) -> None:
         self._try(self.viewer.open_sample, 'napari-sft', key)
 
-    def _try(self, function: Any, *arguments: Any) -> None:
+    def _try(self, function: Any, *arguments: Any, **named: Any) -> None:
         try:
-            function(*arguments)
+            function(*arguments, **named)
         except Exception as error:  # noqa: BLE001 - readers raise anything
             tell(self.main.message, error)
 
@@ -243,7 +250,7 @@ class Coordinator(QObject):
         self.image = image
         self.results.clear()
         self.main.message.clear()
-        self.main.save.set_unavailable('Compress first')
+        self._offer_result('Compress first')
         if image is None:
             self.main.show_empty()
         else:
@@ -262,6 +269,7 @@ class Coordinator(QObject):
         offered, self._window = choices.windows(image)
         main.image.set_windows(offered, self._window)
         self._show_plane()
+        self._show_kind()
         main.target.set_picture(
             height * width,
             height * width * samples * dtype.itemsize,
@@ -279,6 +287,17 @@ class Coordinator(QObject):
             image_layer.describe_plane(self.image, index)
         )
 
+    def _choose_model(self, name: str) -> None:
+        self._set('_model', name)
+        self._show_kind()
+
+    def _show_kind(self) -> None:
+        """Let the sliders expect what the model does to such pictures."""
+        if self.image is not None:
+            self.main.set_picture_kind(
+                not image_layer.is_rgb(self.image), self._model == 'compact'
+            )
+
     def _set(self, name: str, value: Any) -> None:
         setattr(self, name, value)
         self.live.changed()
@@ -290,10 +309,15 @@ class Coordinator(QObject):
     # Previews.
 
     def _on_preview(self, outcome: Outcome) -> None:
-        self.main.save.set_unavailable('')
+        self._offer_result('')
         self.results.show(self.image, outcome.pictures)
         for part in self._parts:
             part.preview_made(outcome)
+
+    def _offer_result(self, missing: str) -> None:
+        """Let what needs a preview be used, or say what is missing."""
+        self.main.save.set_unavailable(missing)
+        self.main.show_layers.set_unavailable(missing)
 
     def _on_no_preview(self) -> None:
         for part in self._parts:

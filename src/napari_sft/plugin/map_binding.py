@@ -136,6 +136,8 @@ class MapBinding:
             self._listen(False)
             self.layer = layer
             self._listen(True)
+            if layer is not None:
+                map_layer.offer_brush(layer, self._brush_quality)
         self._show()
         self._on_change()
 

@@ -32,6 +32,7 @@ TOP_LABEL = 101
 BASE_QUALITY = 75.0  # where nothing says otherwise, as for `encode`
 BRUSH_QUALITY = 90
 RAMP = 'viridis'
+_FIRST_LABEL = 1  # that napari's labels layers paint
 
 
 def to_label(quality: float) -> int:
@@ -124,8 +125,7 @@ def make(
         labels = np.zeros(size(image), np.uint8)
     layer = Labels(labels, **arguments(image.name, base), **placement(image))
     adopt(layer)
-    layer.selected_label = to_label(BRUSH_QUALITY)
-    layer.brush_size = max(4, round(min(size(image)) / 12))
+    offer_brush(layer)
     return layer
 
 
@@ -143,6 +143,13 @@ def adopt(layer: Labels) -> None:
     layer.events.colormap.connect(_keep_colours)
     layer.events.selected_label.connect(_keep_in_range)
     _keep(layer)
+
+
+def offer_brush(layer: Labels, quality: float = BRUSH_QUALITY) -> None:
+    """Give a layer that has napari's first brush one that suits a map."""
+    if layer.selected_label == _FIRST_LABEL:
+        layer.selected_label = to_label(quality)
+        layer.brush_size = max(4, round(min(size(layer)) / 12))
 
 
 def base_quality(layer: Labels) -> float:
@@ -194,7 +201,9 @@ def new_quality_map(viewer: Viewer) -> None:
 
         show_warning('Open an image first: a quality map belongs to one.')
         return
-    layer = make(image, base=preferences().base_quality)
+    chosen = preferences()
+    layer = make(image, base=chosen.base_quality)
+    layer.selected_label = to_label(chosen.brush_quality)
     viewer.add_layer(layer)
     viewer.layers.selection.active = layer
     layer.mode = 'paint'

@@ -27,18 +27,26 @@ class Saving(Part):
 
     def leave_image(self) -> None:
         """Forget what was not compressed yet; what is written goes on."""
-        self.preview_missed()
+        self._path = ''
+        self._clear()
 
     def preview_made(self, outcome: Outcome) -> None:
         """Write it if that is what it was made for."""
         if self._path:
             path, self._path = self._path, ''
             self._write(path, outcome)
+        else:
+            self._clear()
 
     def preview_missed(self) -> None:
         """Tell that nothing was saved, if something was to be."""
         if self._path:
             self._path = ''
+            self._main.save.set_failed()
+
+    def _clear(self) -> None:
+        """Say no more that something is saved: there is something newer."""
+        if not self._engine.busy:
             self._main.save.set_failed()
 
     def _save(self, path: str) -> None:
