@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject
 
 from napari_sft.plugin import choices, image_layer
-from napari_sft.plugin.failure import tell
 from napari_sft.plugin.live import Live
 from napari_sft.plugin.many import Many
 from napari_sft.plugin.map_binding import MapBinding
 from napari_sft.plugin.map_making import MapMaking
 from napari_sft.plugin.measuring import Measuring
+from napari_sft.plugin.opening import Opening
 from napari_sft.plugin.previewing import Outcome, Request
 from napari_sft.plugin.result_layers import EXTRAS, ResultLayers
 from napari_sft.plugin.saving import Saving
@@ -75,7 +75,8 @@ class Coordinator(QObject):
             self.live.changed,
         )
         self._parts: list[Part] = [
-            part(self) for part in (Saving, Measuring, MapMaking, Many)
+            part(self)
+            for part in (Opening, Saving, Measuring, MapMaking, Many)
         ]
         self._connect()
         main.model.set_models(choices.models(), self._model)
@@ -158,8 +159,6 @@ class Coordinator(QObject):
 
     def _connect(self) -> None:
         main, show = self.main, self.main.show_layers
-        main.empty.open_requested.connect(self._open)
-        main.empty.sample_requested.connect(self._open_sample)
         main.image.image_chosen.connect(self._choose_by_name)
         main.image.window_chosen.connect(partial(self._set, '_window'))
         main.model.model_chosen.connect(self._choose_model)
@@ -217,25 +216,6 @@ class Coordinator(QObject):
         self.results.set_original_in_front(not self.results.original_in_front)
 
     # What users do in the views.
-
-    def _open(self, path: str) -> None:
-        """Open a file by our reader, napari's own, or the one that can."""
-        if Path(path).suffix.lower() == '.sft':
-            self._try(self.viewer.open, path, plugin='napari-sft')
-            return
-        try:
-            self.viewer.open(path, plugin='napari')
-        except ValueError:  # none of its formats
-            self._try(self.viewer.open, path, plugin=None)
-
-    def _open_sample(self, key: str) -> None:
-        self._try(self.viewer.open_sample, 'napari-sft', key)
-
-    def _try(self, function: Any, *arguments: Any, **named: Any) -> None:
-        try:
-            function(*arguments, **named)
-        except Exception as error:  # noqa: BLE001 - readers raise anything
-            tell(self.main.message, error)
 
     def _choose_by_name(self, name: str) -> None:
         self._choose(self.viewer.layers[name])
@@ -295,7 +275,8 @@ class Coordinator(QObject):
         """Let the sliders expect what the model does to such pictures."""
         if self.image is not None:
             self.main.set_picture_kind(
-                not image_layer.is_rgb(self.image), self._model == 'compact'
+                gray=not image_layer.is_rgb(self.image),
+                known_model=self._model == 'compact',
             )
 
     def _set(self, name: str, value: Any) -> None:
