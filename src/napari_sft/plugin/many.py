@@ -45,8 +45,9 @@ class Many(Part):
 
     def enter_image(self, image: Image) -> None:
         """Offer its planes."""
-        stack = image_layer.stack_shape(image)
-        self._main.batch.set_planes(int(np.prod(stack, dtype=int)))
+        planes = int(np.prod(image_layer.stack_shape(image), dtype=int))
+        self._main.batch.set_planes(planes)
+        self._main.save.set_stack(planes > 1)
         self._main.batch.set_default_path(choices.file_for(image))
         self._main.batch.dialog.set_quality(round(self._whole.map.base))
 

@@ -72,6 +72,22 @@ def test_success_is_told_with_name_and_size(qtbot):
     assert not view.status.isVisible()
 
 
+def test_the_button_says_what_it_saves_and_why_it_can_not(qtbot):
+    view = SaveView()
+    qtbot.addWidget(view)
+    assert view.save.text() == 'Save .sft…'
+    view.set_stack(True)
+    assert view.save.text() == 'Save this plane…'
+    assert 'All planes' in view.save.toolTip()
+    view.set_unavailable('Compress first')
+    assert view.save.text() == 'Save this plane… (compress first)'
+    assert not view.save.isEnabled()
+    view.set_unavailable('')
+    view.set_stack(False)
+    assert view.save.text() == 'Save .sft…'
+    assert view.save.isEnabled()
+
+
 def test_messages_are_shown_as_they_are_until_closed(qtbot):
     message = MessageLine()
     qtbot.addWidget(message)

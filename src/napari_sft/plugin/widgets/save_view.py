@@ -12,7 +12,8 @@ from napari_sft.plugin.widgets.words import size_words
 
 TIP = 'Write the compressed image, read it back and compare it'
 SUFFIX = '.sft'
-SAVE = 'Save .sft…'
+SAVE, SAVE_PLANE = 'Save .sft…', 'Save this plane…'
+ALL_PLANES = 'All planes together: see Many pictures'
 
 
 class SaveView(View):
@@ -30,6 +31,7 @@ class SaveView(View):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._path = 'image.sft'
+        self._words = SAVE
         self.save = button(SAVE, TIP)
         self.status = hint()
         self.status.hide()
@@ -42,8 +44,13 @@ class SaveView(View):
     def set_unavailable(self, reason: str) -> None:
         """See `View.set_unavailable`."""
         super().set_unavailable(reason)
-        said = f' ({reason[0].lower()}{reason[1:]})' if reason else ''
-        self.save.setText(f'{SAVE}{said}')
+        self._update()
+
+    def set_stack(self, several: bool) -> None:
+        """Tell whether the image has more planes than what is saved here."""
+        self._words = SAVE_PLANE if several else SAVE
+        self.save.setToolTip(f'{TIP}. {ALL_PLANES}' if several else TIP)
+        self._update()
 
     def set_default_path(self, path: str) -> None:
         """Set what the dialog proposes."""
@@ -64,6 +71,11 @@ class SaveView(View):
         """Show that the file could not be written."""
         self.save.setEnabled(True)
         self._say('')
+
+    def _update(self) -> None:
+        reason = self.reason()
+        said = f' ({reason[0].lower()}{reason[1:]})' if reason else ''
+        self.save.setText(f'{self._words}{said}')
 
     def _say(self, text: str, tooltip: str = '') -> None:
         self.status.setText(text)
