@@ -112,7 +112,7 @@ def _arrays(value: Any) -> list[NDArray[Any]]:
         return [array for part in value for array in _arrays(part)]
     if isinstance(value, np.ndarray):
         return [value]
-    return [value.detach().cpu().numpy()]
+    return [value.detach().float().cpu().numpy()]  # numpy lacks bfloat16
 
 
 def _size(value: Any) -> int:
