@@ -49,6 +49,8 @@ def describe(reader: Reader, bpp: float) -> dict[str, Any]:
             mapping_error(w, header.dtype) for w in header.windows
         ),
         'map': header.map_scope,
+        'tile': header.tile,
+        'levels': [list(shape) for shape in (header.shape, *header.pyramid)],
     }
     if reader.statistics is not None:
         statistics = reader.statistics

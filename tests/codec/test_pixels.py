@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -123,3 +125,37 @@ def test_blocks_are_whole_chunks_and_read_once():
 def test_levels_go_down_to_one_that_fits_into_a_tile(size, tile, levels):
     layout = Layout('YX', size, np.dtype('uint8'))
     assert pyramid_levels(layout, tile) == levels
+
+
+def test_pages_of_a_mapped_file_are_given_back(tmp_path, monkeypatch):
+    status = Path('/proc/self/status')
+    if 'RssFile' not in (status.read_text() if status.exists() else ''):
+        pytest.skip('the system does not tell what is mapped')
+
+    def mapped_bytes():
+        line = status.read_text().partition('RssFile:')[2]
+        return 1024 * int(line.split()[0])
+
+    path = tmp_path / 'a'
+    np.arange(1 << 26, dtype=np.uint8).tofile(path)
+    data = np.memmap(path, np.uint8, 'r', shape=(1 << 13, 1 << 13))
+    monkeypatch.setattr(pixels, '_MAPPED_BYTES', 1 << 22)
+    before = mapped_bytes()
+    plane = PlanePixels(Image.from_array(data), 0, Window(0.0, 255.0))
+    for top in range(0, 1 << 13, 1 << 9):
+        read = plane.read(Box(top, top + (1 << 9), 0, 1 << 13))
+        assert read[0, 5] == np.float32(5 / 255)
+    assert mapped_bytes() - before < 1 << 25
+    assert Image.from_array(data).windows('minmax') == (Window(0.0, 255.0),)
+    assert mapped_bytes() - before < 1 << 25
+
+
+def test_changes_to_a_private_mapping_are_kept(tmp_path, monkeypatch):
+    path = tmp_path / 'a'
+    np.zeros((64, 64), np.uint8).tofile(path)
+    data = np.memmap(path, np.uint8, 'c', shape=(64, 64))
+    data[:] = 255
+    monkeypatch.setattr(pixels, '_MAPPED_BYTES', 0)
+    plane = PlanePixels(Image.from_array(data), 0, Window(0.0, 255.0))
+    for _ in range(2):
+        assert (plane.read(Box(0, 64, 0, 64)) == 1).all()

@@ -28,6 +28,7 @@ from napari_sft.codec.layout import (
     check_axes,
     parse_dtype,
 )
+from napari_sft.codec.mapped import give_back_pages
 from napari_sft.codec.windows import (
     Window,
     WindowChoice,
@@ -201,6 +202,7 @@ class Image:
         for top in range(0, height, step):
             strip = self.plane(number, slice(top, top + step))
             lo, hi = min(lo, float(strip.min())), max(hi, float(strip.max()))
+            give_back_pages(self.data)
         return lo, hi
 
     def scans(self, choice: WindowChoice = 'auto') -> bool:

@@ -4,35 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sft.codec.cache import Cache
 from napari_sft.codec.image import Image, Layout, Window, normalise
+from napari_sft.codec.mapped import give_back_pages
 from napari_sft.codec.tiles import DEFAULT_TILE, Box
 
 _READ_PIXELS = 1 << 22  # of the original that are averaged at once
 _KEPT_BYTES = 192 << 20
+_MAPPED_BYTES = 64 << 20
 _LONGEST_CHUNK = 8 * DEFAULT_TILE
 
 Raw = NDArray[Any]
-
-
-class Planes(Protocol):
-    """What has planes to encode: an `Image` or a smaller one made of it."""
-
-    @property
-    def layout(self) -> Layout:
-        """Axes, shape and dtype."""
-        ...
-
-    def plane(
-        self, number: int, rows: slice = ..., columns: slice = ...
-    ) -> Raw:
-        """A part of a plane."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -52,6 +39,11 @@ class HalvedImage:
 
     original: Image
     level: int
+
+    @property
+    def data(self) -> Any:
+        """The array that it is made of."""
+        return self.original.data
 
     @cached_property
     def layout(self) -> Layout:
@@ -89,6 +81,7 @@ class HalvedImage:
         block = self.original.plane(
             number, slice(top, bottom), slice(left, right)
         )
+        give_back_pages(self.data)
         counts = np.ones((), np.float64)
         values = block.astype(np.float64)
         for axis in (0, 1):
@@ -100,6 +93,9 @@ class HalvedImage:
         if dtype.kind in 'iu':
             np.rint(values, out=values)
         return values.astype(dtype)
+
+
+Planes = Image | HalvedImage
 
 
 class PlanePixels:
@@ -125,7 +121,9 @@ class PlanePixels:
         self._size = Box(
             0, planes.layout.plane_shape[0], 0, planes.layout.plane_shape[1]
         )
-        self._cheap = isinstance(getattr(planes, 'data', None), np.ndarray)
+        plain = isinstance(planes.data, np.ndarray)
+        self._cheap = plain and isinstance(planes, Image)
+        self._mapped = 0  # bytes read since pages were given back
         self._block = _block_shape(planes)
         self._blocks: Cache[Raw] = Cache(
             _KEPT_BYTES, lambda block: block.nbytes
@@ -159,20 +157,24 @@ class PlanePixels:
         return block.meet(self._size)
 
     def _plane(self, box: Box) -> Raw:
-        return self._planes.plane(
+        part = self._planes.plane(
             self._number,
             slice(box.top, box.bottom),
             slice(box.left, box.right),
         )
+        self._mapped += part.nbytes
+        if self._mapped > _MAPPED_BYTES:
+            give_back_pages(self._planes.data)
+            self._mapped = 0
+        return part
 
 
 def _block_shape(planes: Planes) -> tuple[int, int]:
     """Height and width to read at once: whole chunks, where there are."""
-    data = getattr(planes, 'data', None)
-    chunks = getattr(data, 'chunks', None)
-    axes = getattr(planes, 'source_axes', '')
-    if not chunks or len(chunks) != len(axes):
+    chunks = getattr(planes.data, 'chunks', None)
+    if not chunks or isinstance(planes, HalvedImage):
         return DEFAULT_TILE, DEFAULT_TILE
+    axes = planes.source_axes
     sides = []
     for axis in 'YX':
         chunk = chunks[axes.index(axis)]
