@@ -603,3 +603,47 @@ def test_what_needs_a_preview_says_so(qtbot, whole, main, viewer, picture):
     wait_for_preview(qtbot, whole, main.run.compress_requested.emit)
     for view in (main.save, main.show_layers):
         assert view.reason() == ''
+
+
+def test_map_and_results_follow_an_image_that_is_moved(
+    qtbot, whole, main, viewer, picture
+):
+    image = viewer.add_image(picture, name='cells')
+    main.map.new_map_requested.emit()
+    wait_for_preview(qtbot, whole, main.run.compress_requested.emit)
+    image.scale = (3, 2)
+    image.translate = (7, 9)
+    for name in ('cells quality', 'cells compressed'):
+        np.testing.assert_allclose(
+            viewer.layers[name].data_to_world((5, 6)),
+            image.data_to_world((5, 6)),
+        )
+
+
+def test_other_pixels_begin_anew(qtbot, whole, main, viewer, picture):
+    image = viewer.add_image(picture, name='cells')
+    main.map.new_map_requested.emit()
+    old = whole.map.layer
+    wait_for_preview(qtbot, whole, main.run.compress_requested.emit)
+    image.data = picture[:32, :48]
+    assert whole.outcome is None
+    assert whole.image is image
+    assert whole.map.layer is None
+    assert old in viewer.layers
+    outcome = wait_for_preview(qtbot, whole, main.run.compress_requested.emit)
+    assert outcome.preview.reconstruction.shape == (32, 48, 3)
+
+
+def test_opening_the_widget_loads_no_torch(fresh_python):
+    code = """
+import os, sys
+os.environ['QT_QPA_PLATFORM'] = 'offscreen'
+from qtpy.QtWidgets import QApplication
+app = QApplication([])
+from napari.components import ViewerModel
+from napari_sft.plugin._widget import SftWidget
+widget = SftWidget(ViewerModel())
+widget.coordinator.close()
+print('torch' in sys.modules, 'matplotlib' in sys.modules)
+"""
+    assert fresh_python(code).splitlines()[-1] == 'False False'

@@ -155,6 +155,7 @@ class Coordinator(QObject):
             layer.events.name.disconnect(self._refresh)
         self.viewer.bind_key(TOGGLE_KEY, None)
         self.results.release()
+        self._listen(False)
         self.image = None
 
     def _connect(self) -> None:
@@ -227,7 +228,9 @@ class Coordinator(QObject):
         self.live.reset()
         for part in self._parts:
             part.leave_image()
+        self._listen(False)
         self.image = image
+        self._listen(True)
         self.results.clear()
         self.main.message.clear()
         self._offer_result('Compress first')
@@ -238,6 +241,21 @@ class Coordinator(QObject):
             self.main.show_work()
         self.map.set_image(image)
         self.live.changed()
+
+    def _listen(self, on: bool) -> None:
+        """Notice when the image's pixels or its display change."""
+        if self.image is not None:
+            image_layer.listen(self.image, ['data'], self._on_data, on)
+            image_layer.listen(
+                self.image, ['contrast_limits'], self.live.changed, on
+            )
+
+    def _on_data(self, event: Any) -> None:
+        """The image has other pixels, perhaps of another size: begin anew."""
+        image = self.image
+        self._listen(False)
+        self.image = None
+        self._choose(image)
 
     def _show_image(self, image: Image) -> None:
         """Let the views say what the image is."""

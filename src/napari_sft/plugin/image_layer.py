@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari.layers import Image, Layer
 
 KEY = 'napari-sft'  # of our entry in a layer's metadata
+MOVES = ('scale', 'translate', 'rotate', 'shear', 'affine')  # events
 
 
 @dataclass(frozen=True)
@@ -190,3 +191,12 @@ def place(layer: Layer, like: Layer) -> None:
     """Move a 2-D layer to where the planes of another lie."""
     for name, value in placement(like).items():
         setattr(layer, name, value)
+
+
+def listen(
+    layer: Layer, names: Sequence[str], callback: Callable[..., None], on: bool
+) -> None:
+    """Connect a callback to events of a layer, or disconnect it."""
+    for name in names:
+        emitter = getattr(layer.events, name)
+        (emitter.connect if on else emitter.disconnect)(callback)

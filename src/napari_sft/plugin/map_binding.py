@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sft.plugin import map_layer
+from napari_sft.plugin.image_layer import MOVES, listen, place
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _MODES = {'pan': 'pan_zoom'}
 _TOOLS = {mode: tool for tool, mode in _MODES.items()}
 _CHANGES = ('paint', 'set_data', 'data')
+_BRUSH = ('selected_label', 'brush_size', 'mode')
 
 
 class MapBinding:
@@ -102,7 +104,11 @@ class MapBinding:
 
     def set_image(self, image: Image | None) -> None:
         """Choose a map that fits another image, if there is one."""
+        if self.image is not None:
+            listen(self.image, MOVES, self._align, False)
         self.image = image
+        if image is not None:
+            listen(image, MOVES, self._align, True)
         self._wanted = True
         self.choose(self._best())
 
@@ -138,6 +144,7 @@ class MapBinding:
             self._listen(True)
             if layer is not None:
                 map_layer.offer_brush(layer, self._brush_quality)
+        self._align()
         self._show()
         self._on_change()
 
@@ -159,21 +166,21 @@ class MapBinding:
     def close(self) -> None:
         """Listen to the layer no more."""
         self._listen(False)
-        self.layer = None
+        if self.image is not None:
+            listen(self.image, MOVES, self._align, False)
+        self.layer, self.image = None, None
 
     def _listen(self, on: bool) -> None:
-        if self.layer is None:
+        if self.layer is not None:
+            listen(self.layer, _CHANGES, self._on_data, on)
+            listen(self.layer, _BRUSH, self._on_brush, on)
+
+    def _align(self, event: object = None) -> None:
+        """Keep the map where the image is."""
+        if self.layer is None or self.image is None or self.problem:
             return
-        events = self.layer.events
-        pairs = [(getattr(events, n), self._on_data) for n in _CHANGES]
-        pairs.append((events.selected_label, self._on_brush))
-        pairs.append((events.brush_size, self._on_brush))
-        pairs.append((events.mode, self._on_brush))
-        for emitter, callback in pairs:
-            if on:
-                emitter.connect(callback)
-            else:
-                emitter.disconnect(callback)
+        if self.layer.ndim == 2:
+            place(self.layer, self.image)
 
     def _show(self) -> None:
         """Let the views say what the layer holds."""

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sft.plugin.image_layer import KEY, is_rgb, placement
+from napari_sft.plugin.image_layer import (
+    KEY,
+    MOVES,
+    is_rgb,
+    listen,
+    placement,
+)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -267,11 +273,7 @@ class ResultLayers:
 
     def _follow(self, on: bool) -> None:
         """Keep the results where the image is when that is moved."""
-        events = self.image.events
-        for name in ('scale', 'translate', 'rotate', 'shear', 'affine'):
-            emitter = getattr(events, name)
-            change = emitter.connect if on else emitter.disconnect
-            change(self._on_moved)
+        listen(self.image, MOVES, self._on_moved, on)
 
     def _on_moved(self, event: Event) -> None:
         for kind, layer in self._layers.items():
