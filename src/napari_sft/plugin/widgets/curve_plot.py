@@ -20,6 +20,13 @@ OWN_COLOUR, MARK_COLOUR = '#1f9e89', '#f2a93b'
 OTHERS = ('#8a8f98', '#b07aa1', '#d37295')
 
 
+def load_matplotlib() -> None:
+    """Import what the plot needs and no Qt, so that any thread may do it."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure
+    import matplotlib.font_manager  # noqa: F401
+
+
 class CurvePlot(QWidget):
     """The plot alone."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_sft.plugin.widgets.curve_plot import CurvePlot
+from napari_sft.plugin.widgets.curve_plot import CurvePlot, load_matplotlib
 from napari_sft.plugin.widgets.curve_points import Point, write_table
 from napari_sft.plugin.widgets.parts import (
     View,
@@ -63,7 +64,7 @@ class CurveView(View):
         layout.addWidget(self.bar)
         layout.addLayout(row(self.draw, self.cancel, self.measure, self.save))
         self._layout = layout
-        self.draw.clicked.connect(lambda _: self.sweep_requested.emit())
+        self.draw.clicked.connect(self._start)
         self.cancel.clicked.connect(lambda _: self.cancel_requested.emit())
         self.save.clicked.connect(self._choose)
         self.measure.activated.connect(lambda _: self._redraw())
@@ -138,6 +139,12 @@ class CurveView(View):
         self._colours = colours
         self._redraw()
 
+    def _start(self) -> None:
+        # matplotlib takes its time to load, above all the first time ever:
+        # it may do so while the first point is made.
+        Thread(target=load_matplotlib, daemon=True).start()
+        self.sweep_requested.emit()
+
     def _update(self) -> None:
         drawn = bool(self._curves)
         self.explanation.setVisible(not drawn)
@@ -145,7 +152,6 @@ class CurveView(View):
         self.save.setVisible(drawn)
         self.draw.setText('Draw again' if drawn else 'Draw the curve')
         if drawn and self.plot is None:
-            # matplotlib takes its time to load: only who plots waits for it.
             self.plot = CurvePlot()
             self._layout.insertWidget(0, self.plot)
         if self.plot is not None:
