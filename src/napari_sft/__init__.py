@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_sft import tasks
     from napari_sft.api import (
         decode,
         encode,
@@ -48,6 +49,7 @@ __all__ = [
     'imwrite',
     'info',
     'open',
+    'tasks',
     'verify',
 ]
 
@@ -62,6 +64,8 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    if name == 'tasks':
+        return import_module(f'{__name__}.tasks')
     module = _MODULES.get(name, 'codec.errors')
     value = getattr(import_module(f'{__name__}.{module}'), name)
     globals()[name] = value
