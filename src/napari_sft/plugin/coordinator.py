@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
 
-from napari_sft.plugin import choices, image_layer
+from napari_sft.plugin import image_layer
+from napari_sft.plugin.image_binding import ImageBinding
 from napari_sft.plugin.live import Live
 from napari_sft.plugin.many import Many
 from napari_sft.plugin.map_binding import MapBinding
@@ -45,7 +45,7 @@ class Coordinator(QObject):
 
     Attributes
     ----------
-    image : Image or None
+    picture : ImageBinding
         The image that is compressed.
     live : Live
         Makes its previews.
@@ -61,12 +61,12 @@ class Coordinator(QObject):
         super().__init__(main)
         self.viewer, self.main = viewer, main
         self._live_wanted = preferences.live
-        self._model, self._device = 'compact', preferences.device
-        self._window = ''
         self._closed = False
-        self.image: Image | None = None
         self.live = Live(self)
         self.results = ResultLayers(viewer, self._show_layers)
+        self.picture = ImageBinding(
+            viewer, main, preferences.device, self.live.changed, self._choose
+        )
         self.map = MapBinding(
             viewer,
             main,
@@ -79,8 +79,6 @@ class Coordinator(QObject):
             for part in (Opening, Saving, Measuring, MapMaking, Many)
         ]
         self._connect()
-        main.model.set_models(choices.models(), self._model)
-        main.model.set_devices(choices.DEVICES, self._device)
         main.show_layers.set_key(TOGGLE_KEY)
         main.run.set_live(self._live_wanted)
         self._offer_result('Compress first')
@@ -88,46 +86,25 @@ class Coordinator(QObject):
         self._refresh()
 
     @property
+    def image(self) -> Image | None:
+        """The image that is compressed."""
+        return self.picture.image
+
+    @property
     def outcome(self) -> Outcome | None:
         """The last preview of the image."""
         return self.live.outcome
-
-    def plane(self) -> image_layer.Plane:
-        """The image's plane in view."""
-        return image_layer.current_plane(self.image, self.viewer.dims.point)
-
-    def codec(self) -> dict[str, str]:
-        """Model and device, as `imwrite` takes them."""
-        return {'model': self._model, 'device': self._device}
-
-    def settings(self, *, plane: bool) -> dict[str, Any]:
-        """Where the image or its plane lies, its name, model and device."""
-        image = self.image
-        path = image.source.path
-        return {
-            **image_layer.calibration(image, plane=plane),
-            'name': image.name,
-            'source': Path(path).name if path else '',
-            **self.codec(),
-        }
-
-    def window(self) -> str | tuple[float, float]:
-        """Values that count as black and white, as `imwrite` takes them."""
-        if self._window == 'contrast':
-            low, high = self.image.contrast_limits
-            return float(low), float(high)
-        return self._window or 'auto'
 
     def request(self) -> Request | None:
         """What a preview would be asked for now; None if it can't be."""
         if self.image is None or self.map.problem:
             return None
-        plane = self.plane()
+        plane = self.picture.plane()
         return Request(
             plane=plane,
             settings={
-                **self.settings(plane=True),
-                'window': self.window(),
+                **self.picture.settings(plane=True),
+                'window': self.picture.window(),
                 'source_bytes': image_layer.source_bytes(self.image),
             },
             labels=self.map.labels(plane.index),
@@ -155,17 +132,12 @@ class Coordinator(QObject):
             layer.events.name.disconnect(self._refresh)
         self.viewer.bind_key(TOGGLE_KEY, None)
         self.results.release()
-        self._listen(False)
-        self.image = None
+        self.picture.close()
 
     def _connect(self) -> None:
         main, show = self.main, self.main.show_layers
-        main.image.image_chosen.connect(self._choose_by_name)
-        main.image.window_chosen.connect(partial(self._set, '_window'))
-        main.model.model_chosen.connect(self._choose_model)
-        main.model.device_chosen.connect(partial(self._set, '_device'))
         main.target.target_changed.connect(self.live.changed)
-        main.run.live_toggled.connect(partial(self._set, '_live_wanted'))
+        main.run.live_toggled.connect(self._on_live)
         show.original_toggled.connect(self.results.set_original_in_front)
         show.side_by_side_toggled.connect(self._side_by_side)
         show.layer_toggled.connect(self.results.set_shown)
@@ -196,18 +168,14 @@ class Coordinator(QObject):
 
     def _refresh(self, event: Any = None) -> None:
         """Offer the layers that are there now; leave those that are not."""
-        images = list(filter(image_layer.usable, self.viewer.layers))
-        if self.image not in images:
-            self._choose(images[-1] if images else None)
-        name = '' if self.image is None else self.image.name
-        self.main.image.set_images([layer.name for layer in images], name)
+        self.picture.refresh()
         self.map.refresh()
         for part in self._parts:
             part.layers_changed()
 
     def _on_dims(self, event: Any = None) -> None:
         if self.image is not None and image_layer.stack_shape(self.image):
-            self._show_plane()
+            self.picture.show_plane()
             self.live.changed()
 
     def _on_theme(self, event: Any = None) -> None:
@@ -218,88 +186,32 @@ class Coordinator(QObject):
 
     # What users do in the views.
 
-    def _choose_by_name(self, name: str) -> None:
-        self._choose(self.viewer.layers[name])
-
     def _choose(self, image: Image | None) -> None:
-        """Compress another image, or none."""
-        if image is self.image:
-            return
+        """Compress another image, or none; or begin anew with the same."""
         self.live.reset()
         for part in self._parts:
             part.leave_image()
-        self._listen(False)
-        self.image = image
-        self._listen(True)
         self.results.clear()
         self.main.message.clear()
         self._offer_result('Compress first')
-        if image is None:
-            self.main.show_empty()
-        else:
-            self._show_image(image)
-            self.main.show_work()
+        self.picture.show(image)
+        self._set_live()
         self.map.set_image(image)
+        if image is not None:
+            for part in self._parts:
+                part.enter_image(image)
         self.live.changed()
 
-    def _listen(self, on: bool) -> None:
-        """Notice when the image's pixels or its display change."""
-        if self.image is not None:
-            image_layer.listen(self.image, ['data'], self._on_data, on)
-            image_layer.listen(
-                self.image, ['contrast_limits'], self.live.changed, on
-            )
-
-    def _on_data(self, event: Any) -> None:
-        """The image has other pixels, perhaps of another size: begin anew."""
-        image = self.image
-        self._listen(False)
-        self.image = None
-        self._choose(image)
-
-    def _show_image(self, image: Image) -> None:
-        """Let the views say what the image is."""
-        main = self.main
-        height, width = image_layer.size(image)
-        dtype = image_layer.finest(image).dtype
-        samples = 3 if image_layer.is_rgb(image) else 1
-        main.image.set_description(image_layer.describe(image))
-        offered, self._window = choices.windows(image)
-        main.image.set_windows(offered, self._window)
-        self._show_plane()
-        self._show_kind()
-        main.target.set_picture(
-            height * width,
-            height * width * samples * dtype.itemsize,
-            image_layer.source_bytes(image),
-        )
-        main.save.set_default_path(choices.file_for(image))
-        large = height * width > LIVE_PIXELS
-        main.run.set_live(self._live_wanted and not large)
-        for part in self._parts:
-            part.enter_image(image)
-
-    def _show_plane(self) -> None:
-        index = self.plane().index
-        self.main.image.set_plane(
-            image_layer.describe_plane(self.image, index)
-        )
-
-    def _choose_model(self, name: str) -> None:
-        self._set('_model', name)
-        self._show_kind()
-
-    def _show_kind(self) -> None:
-        """Let the sliders expect what the model does to such pictures."""
-        if self.image is not None:
-            self.main.set_picture_kind(
-                gray=not image_layer.is_rgb(self.image),
-                known_model=self._model == 'compact',
-            )
-
-    def _set(self, name: str, value: Any) -> None:
-        setattr(self, name, value)
+    def _on_live(self, on: bool) -> None:
+        self._live_wanted = on
         self.live.changed()
+
+    def _set_live(self) -> None:
+        """Let large images wait for the Compress button."""
+        pixels = (
+            0 if self.image is None else prod(image_layer.size(self.image))
+        )
+        self.main.run.set_live(self._live_wanted and pixels <= LIVE_PIXELS)
 
     def _side_by_side(self, on: bool) -> None:
         self.results.set_side_by_side(on, self.map.layer)

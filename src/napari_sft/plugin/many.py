@@ -61,10 +61,10 @@ class Many(Part):
         labels = None if layer is None else np.array(image_layer.finest(layer))
         base, feather = whole.map.base, whole.map.feather
         settings: dict[str, Any] = {
-            **whole.settings(plane=False),
+            **whole.picture.settings(plane=False),
             'rgb': image_layer.is_rgb(image),
             'alpha': 'drop',
-            'windows': whole.window(),
+            'windows': whole.picture.window(),
             'target_bytes': self._main.target.target_bytes(),
         }
         data = image_layer.finest(image)
@@ -91,7 +91,7 @@ class Many(Part):
         except SftError as error:
             dialog.show_error(str(error))
             return
-        about = self._whole.codec()
+        about = self._whole.picture.codec()
         settings = {
             'quality': request.quality,
             'target_bytes': request.target_bytes,
