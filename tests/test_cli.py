@@ -24,6 +24,8 @@ COMMANDS = (
     'models',
     'evaluate',
     'demo',
+    'to-zarr',
+    'from-zarr',
 )
 
 
@@ -244,6 +246,39 @@ def test_axes_and_window_are_passed_on(cli, tmp_path):
     )
 
 
+def test_channels_get_windows_of_their_own(cli, tmp_path):
+    data = np.arange(2 * 40 * 50, dtype=np.uint16).reshape(2, 40, 50)
+    write_picture(tmp_path / 'a.tif', data, 'CYX')
+    result = cli(
+        *('encode', 'a.tif', '--window', '0,1999'),
+        *('--window', '2000,4000'),
+    )
+    assert result.exit_code == 0, result.output
+    windows = napari_sft.info(tmp_path / 'a.sft')['windows']
+    assert windows == [[0, 1999], [2000, 4000]]
+
+
+def test_tiles_and_smaller_levels_are_made_on_demand(cli, tmp_path):
+    Image.fromarray(np.zeros((90, 130), np.uint8)).save(tmp_path / 'c.png')
+    assert cli('encode', 'c.png', '--tile', 64, '--pyramid').exit_code == 0
+    with napari_sft.open(tmp_path / 'c.sft') as image:
+        assert image.chunks == (64, 64)
+        assert [level.shape for level in image.levels] == [
+            *((90, 130), (45, 65), (23, 33))
+        ]
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_files_are_the_same_for_any_number_of_workers(
+    cli, pictures, tmp_path, workers
+):
+    result = cli('encode', 'a.png', 'b.tif', '--workers', workers)
+    assert result.exit_code == 0, result.output
+    colour, _ = pictures
+    alone = napari_sft.decode(napari_sft.encode(colour))
+    np.testing.assert_array_equal(napari_sft.imread(tmp_path / 'a.sft'), alone)
+
+
 def test_a_format_that_cannot_hold_the_image_is_one_line(
     cli, pictures, tmp_path
 ):
@@ -309,7 +344,7 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr('napari_sft.codec.encoder.ms_ssim', interrupt)
+    monkeypatch.setattr('napari_sft.codec.part_writer.ms_ssim', interrupt)
     before = set(tmp_path.iterdir())
     line = only_line(cli('encode', 'a.png', 'a.sft'), code=130)
     assert 'interrupted' in line

@@ -49,7 +49,8 @@ def test_ome_tiff_keeps_calibration_and_name(tmp_path, axes):
         translate=translate,
         name='a name',
     )
-    assert tifffile.TiffFile(path).is_ome
+    with tifffile.TiffFile(path) as file:
+        assert file.is_ome
     back = read_picture(path)
     np.testing.assert_array_equal(back.data, data)
     assert back.axes == axes
@@ -69,7 +70,8 @@ def test_each_plane_of_a_stack_says_where_it_lies(tmp_path):
         units={'Z': 'µm'},
         translate={'Z': 5.0},
     )
-    description = tifffile.TiffFile(path).ome_metadata
+    with tifffile.TiffFile(path) as file:
+        description = file.ome_metadata
     assert description.count('PositionZ="5.0"') == 3
     assert description.count('PositionZ="7.0"') == 3
 
@@ -163,8 +165,8 @@ def test_large_images_are_written_in_pieces(tmp_path, monkeypatch, rgb, side):
     back = read_picture(tmp_path / 'a.tif')
     np.testing.assert_array_equal(back.data, data)
     assert back.scale == {'Z': 2.0}
-    tiled = tifffile.TiffFile(tmp_path / 'a.tif').pages[0].is_tiled
-    assert tiled == (side != 20)
+    with tifffile.TiffFile(tmp_path / 'a.tif') as file:
+        assert file.pages[0].is_tiled == (side != 20)
     assert steps == [(n, len(steps)) for n in range(len(steps))]
     assert len(pixels.read) == (2 if side == 20 else 6)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_sft.codec.errors import ImageError, MapError, SftError
 from napari_sft.codec.quality import from_gray, resample
-from napari_sft.picture import Picture
+from napari_sft.picture import Picture, is_zarr
 from napari_sft.tiff_files import read_tiff, write_tiff
 
 if TYPE_CHECKING:
@@ -36,9 +36,13 @@ _FILMS = ('GIF', 'WEBP', 'PNG', 'AVIF')
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """The image files directly in a folder, sorted by path."""
+    """The image files and Zarr folders in a folder, sorted by path."""
     known = {*PICTURES, *TIFF}
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in known)
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in known or is_zarr(path)
+    )
 
 
 def read_picture(
@@ -49,7 +53,7 @@ def read_picture(
     Parameters
     ----------
     path : Path
-        A TIFF of any dtype and number of axes, or what pillow reads.
+        A TIFF or Zarr of any dtype and number of axes, or what pillow reads.
     alpha : {'refuse', 'drop'}
         What to do with transparency; an alpha channel that is opaque
         everywhere is dropped in any case.
@@ -60,6 +64,10 @@ def read_picture(
         It can't be read, or says more than an array can hold.
     """
     try:
+        if is_zarr(path):
+            from napari_sft.ome_zarr import open_zarr
+
+            return open_zarr(path).picture
         if path.suffix.lower() in TIFF:
             return read_tiff(path)
         return _read_with_pillow(path, alpha)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+_ZARR_FILES = ('zarr.json', '.zarray', '.zgroup')
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,8 @@ class Picture:
         if self.name:
             result['name'] = self.name
         return result
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr array or group, one picture to us."""
+    return any((path / name).is_file() for name in _ZARR_FILES)

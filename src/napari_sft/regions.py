@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import Any
+
+import numpy as np
 
 Region = tuple[slice, ...]
 PIECE = 1 << 24  # pixels of a plane that are held at once
@@ -52,3 +55,41 @@ def pieces(
         rows = max(1, PIECE // (size['X'] * high)) * high
     step = {'Y': rows, 'X': size['X'], 'S': 3}
     return list(blocks(shape, [step.get(axis, 1) for axis in axes]))
+
+
+class Turned:
+    """An array-like with its axes in another order, read by regions.
+
+    Parameters
+    ----------
+    array : array-like
+        Has `shape`, `dtype` and slicing, perhaps `chunks`.
+    axes, order : str
+        A letter for each of its axes, and the order in which to have them.
+    """
+
+    def __init__(self, array: Any, axes: str, order: str) -> None:
+        self._array = array
+        self._place = [order.index(axis) for axis in axes]
+        self._turn = [axes.index(axis) for axis in order]
+        self.shape = tuple(array.shape[n] for n in self._turn)
+        self.dtype = array.dtype
+        self.ndim = len(self.shape)
+        chunks = getattr(array, 'chunks', None)
+        self.chunks = chunks and tuple(chunks[n] for n in self._turn)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(self[()], dtype)
+
+    def __getitem__(self, region: Sequence[int | slice]) -> np.ndarray:
+        missing = self.ndim - len(region)
+        region = (*region, *(slice(None),) * missing)
+        whole = [
+            part if isinstance(part, slice) else slice(part, part + 1)
+            for part in region
+        ]
+        block = np.asarray(self._array[tuple(whole[n] for n in self._place)])
+        flat = (
+            slice(None) if isinstance(part, slice) else 0 for part in region
+        )
+        return block.transpose(self._turn)[tuple(flat)]

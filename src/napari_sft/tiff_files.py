@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -145,9 +146,12 @@ def _lazy(path: Path, series: Any) -> Any:
 
     store = tifffile.imread(path, aszarr=True, series=0, level=0)
     try:
-        return zarr.open_array(store, mode='r')
+        array = zarr.open_array(store, mode='r')
     except ValueError:  # tifffile and zarr of different times
+        store.close()
         return None
+    weakref.finalize(array, store.close)
+    return array
 
 
 def _inverted(path: Path, data: np.ndarray) -> np.ndarray:

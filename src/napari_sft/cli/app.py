@@ -17,7 +17,9 @@ from napari_sft.cli.evaluate import evaluate
 from napari_sft.cli.failure import one_line, say
 from napari_sft.cli.info import info
 from napari_sft.cli.models import models
+from napari_sft.cli.task import task
 from napari_sft.cli.verify import verify
+from napari_sft.cli.zarr import from_zarr, to_zarr
 
 
 class _Guarded(TyperGroup):
@@ -54,7 +56,10 @@ app = typer.Typer(
 )
 for command in (encode, decode, info, verify, evaluate, demo):
     app.command()(command)
+for command in (to_zarr, from_zarr):
+    app.command()(command)
 app.add_typer(models, name='models')
+app.add_typer(task, name='task')
 
 
 def _show_version(wanted: bool) -> None:

@@ -14,6 +14,7 @@ import typer
 from napari_sft.cli.failure import one_line, say
 from napari_sft.codec.errors import SftError
 from napari_sft.console import progress_bar
+from napari_sft.picture import is_zarr
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -65,7 +66,7 @@ def expand(
     """
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if path.is_dir() and not is_zarr(path):
             files = find(path)
         elif not path.exists() and glob.has_magic(str(path)):
             files = sorted(map(Path, glob.glob(str(path))))
@@ -103,6 +104,11 @@ def check_target(pair: Pair, force: bool) -> None:
     """Raise SftError if the target exists, or is the source."""
     if pair.target.is_dir():
         raise SftError(f'{pair.target} is a folder; give --out-dir')
+    check_folder(pair, force)
+
+
+def check_folder(pair: Pair, force: bool) -> None:
+    """The same where the target is a folder to make."""
     if not pair.target.exists():
         return
     if pair.source.exists() and pair.target.samefile(pair.source):

@@ -95,6 +95,20 @@ def encode(
             'times, for each channel.',
         ),
     ] = ['auto'],  # noqa: B006
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            '--tile',
+            metavar='PX',
+            min=0,
+            help='Cut larger planes into tiles of this side, a multiple of '
+            '64; 0 never cuts.',
+        ),
+    ] = None,
+    pyramid: Annotated[
+        bool,
+        typer.Option('--pyramid', help='Add smaller levels to look at.'),
+    ] = False,
     axes: Annotated[
         str | None,
         typer.Option(
@@ -164,7 +178,10 @@ def encode(
         'device': device,
         'windows': windows_of(window),
         'statistics': not no_statistics,
+        'pyramid': pyramid,
     }
+    if tile is not None:
+        settings['tile'] = tile
     pairs = _pairs(paths, out_dir)
 
     def prepare(pair: batch.Pair) -> Request:
@@ -185,7 +202,7 @@ def encode(
             return {'file': pair.target, **napari_sft.info(pair.target)}
 
         outcome = batch.run(pairs, work, verb='encoding', debug=bool(ctx.obj))
-    _print_table(outcome.rows)
+    print_encoded(outcome.rows)
     outcome.finish()
 
 
@@ -243,7 +260,8 @@ def _pairs(paths: list[Path], folder: Path | None) -> list[batch.Pair]:
     return batch.pairs_into(batch.expand(paths, find_pictures), folder, '.sft')
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def print_encoded(rows: list[dict[str, Any]]) -> None:
+    """Print a line for each file, of what `napari_sft.info` gives."""
     if not rows:
         return
     from napari_sft.cli.tables import (
