@@ -23,7 +23,9 @@ import napari
 import numpy as np
 from napari.layers import Labels
 from PIL import Image
-from qtpy.QtWidgets import QApplication, QScrollArea
+from qtpy.QtWidgets import QApplication
+
+from napari_sft.plugin.map_layer import ramp_colours
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
@@ -31,12 +33,12 @@ if TYPE_CHECKING:
     from napari_sft.plugin._widget import SftWidget
 
 FOLDER = Path(__file__).parent / 'screenshots'
-WINDOW = (1280, 800)
+WINDOW = (1280, 900)
 DOCK = 350
-COLOURS = 256  # of a PNG's palette, which makes it small
-FOR_DOCK = 64  # of them
+# Colours of a PNG's palette besides the sliders' ramp.
+FOR_DOCK, FOR_CANVAS = 56, 149
 PATIENCE = 180  # seconds for the slowest machine
-ZOOM = 2.6  # from where both pictures fit in whole
+ZOOM = 3.0  # from where both pictures fit in whole
 SETTLED = 1.0  # seconds after which napari has drawn
 # A stroke around the rocket of the sample, in shares of height and width.
 STROKE = ((0.12, 0.80), (0.62, 0.80))
@@ -65,7 +67,7 @@ def main(folder: Path) -> None:
         settle()
 
     settle()
-    dock_picture('start', 560)
+    dock_picture('start', 520)
     widget.empty.samples['photograph'].click()
     wait(lambda: previewed(widget))
     paint(viewer, widget)
@@ -86,7 +88,6 @@ def main(folder: Path) -> None:
     wait(lambda: widget.curve.draw.isVisible())
     widget.show_layers.side_by_side.click()
     look_at_the_best(viewer)
-    widget.findChild(QScrollArea).ensureWidgetVisible(widget.curve)
     window_picture('side_by_side')
     viewer.close()
 
@@ -152,27 +153,27 @@ def grabbed(widget: QWidget) -> np.ndarray:
 
 
 def write(picture: np.ndarray, folder: Path, name: str) -> None:
-    """Write a picture with a palette of its own."""
+    """Write a picture, a wide one with a palette that makes it small."""
     path = folder / f'{name}.png'
     image = Image.fromarray(picture[..., :3])
-    palette = palette_of(image)
-    small = image.quantize(palette=palette, dither=Image.Dither.NONE)
-    small.save(path, optimize=True)
+    if image.width > DOCK:
+        palette = palette_of(image)
+        image = image.quantize(palette=palette, dither=Image.Dither.NONE)
+    image.save(path, optimize=True)
     print(f'{path}: {path.stat().st_size / 1000:.0f} kB')
 
 
 def palette_of(image: Image.Image) -> Image.Image:
-    """A palette with colours set apart for the dock.
+    """A palette with colours set apart for the ramp and for the dock.
 
-    Photographs would else leave none to the sliders' ramp.
+    Photographs would else leave none to them.
     """
     edge = image.width - DOCK
-    parts = [(image.crop((max(edge, 0), 0, *image.size)), COLOURS)]
-    if edge > 0:
-        canvas = image.crop((0, 0, edge, image.height))
-        parts = [(parts[0][0], FOR_DOCK), (canvas, COLOURS - FOR_DOCK)]
-    colours: list[int] = []
-    for part, count in parts:
+    dock = image.crop((edge, 0, *image.size))
+    canvas = image.crop((0, 0, edge, image.height))
+    ramp = np.rint(255 * ramp_colours()[::2, :3]).astype(int)
+    colours: list[int] = ramp.ravel().tolist()
+    for part, count in ((dock, FOR_DOCK), (canvas, FOR_CANVAS)):
         colours += part.quantize(count, kmeans=1).getpalette()[: 3 * count]
     palette = Image.new('P', (1, 1))
     palette.putpalette(colours)
