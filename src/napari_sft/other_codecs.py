@@ -58,7 +58,7 @@ class RateCurve:
     ----------
     codec : OtherCodec
         The codec.
-    picture : ndarray of uint8, (Y, X) or (Y, X, 3)
+    picture : ndarray of uint8 or uint16, (Y, X) or (Y, X, 3)
         What to encode.
     """
 
@@ -71,7 +71,7 @@ class RateCurve:
         if quality not in self._trials:
             data = self.codec.encode(self.picture, quality)
             decoded = _like(self.codec.decode(data), self.picture)
-            value = psnr(self.picture, decoded, 255)
+            value = psnr(self.picture, decoded, peak(self.picture))
             self._trials[quality] = Trial(quality, len(data), value)
         return self._trials[quality]
 
@@ -173,6 +173,11 @@ def _measure(
             )
         )
     return figures
+
+
+def peak(picture: np.ndarray) -> float:
+    """The highest value that an integer picture can have."""
+    return float(np.iinfo(picture.dtype).max)
 
 
 def other_codec(name: str) -> OtherCodec:
