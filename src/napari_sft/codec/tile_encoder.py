@@ -22,6 +22,7 @@ from napari_sft.codec.model import (
     Symbols,
 )
 from napari_sft.codec.pipeline import Plane, entropy_code
+from napari_sft.codec.rolling import RollingRows
 from napari_sft.codec.synthesis import crop_latents
 from napari_sft.codec.tiles import CELLS, Box, Grid, fine_window, pieces_for
 
@@ -92,8 +93,8 @@ def encode_tiles(
 class _Column:
     """Some columns of tiles, from top to bottom.
 
-    y is kept of the rows that are still looked at, z of all, because the
-    next column needs that of its left margin.
+    y and its indices are kept of the rows that are still looked at, z of
+    all, because the next column needs that of its left margin.
     """
 
     def __init__(
@@ -126,8 +127,16 @@ class _Column:
         self._z_bottom = 0
         left = min(self._z_left - halo.hyper, box.left - halo.context)
         right = self._z_box.right + halo.hyper
-        self._y_box = Box(0, 0, max(left, 0), min(right, plane.right))
-        self._y: Tensor | None = None
+        self._y: RollingRows[Tensor] = RollingRows(
+            max(left, 0),
+            min(right, plane.right),
+            self._analyse,
+            model.window,
+        )
+        around = box.grown(halo.context, plane)
+        self._indices: RollingRows[Indices] = RollingRows(
+            around.left, around.right, self._y_indices, model.window
+        )
 
     def units(self) -> Iterator[CodedUnit]:
         """Encode the tiles."""
@@ -135,29 +144,14 @@ class _Column:
         height, width = self._grid.unit(self._model.window)
         for row in self._box.pieces(height, self._box.right):
             z_bottom = min(row.bottom + self._ahead, end)
-            self._extend_y(min(z_bottom + halo.hyper, end))
+            self._y.extend(min(z_bottom + halo.hyper, end))
             self._extend_z(z_bottom)
+            self._indices.extend(min(row.bottom + halo.context, end))
             for box in row.pieces(height, width):
                 yield self._code(box)
-            self._forget(min(row.bottom - halo.context, z_bottom - halo.hyper))
-
-    def _extend_y(self, bottom: int) -> None:
-        """Analyse the rows down to `bottom`."""
-        known = self._y_box
-        new = known._replace(top=known.bottom, bottom=bottom)
-        total = known._replace(bottom=bottom)
-        if new.top == new.bottom:
-            return
-        y: Tensor | None = None
-        for box in pieces_for(new, self._model.window):
-            part = self._analyse(box)
-            if y is None:
-                y = part.new_empty((1, part.shape[1], *total.shape))
-            rows, columns = box.inside(total)
-            y[..., rows, columns] = part
-        if self._y is not None and y is not None:
-            y[:, :, : known.bottom - known.top] = self._y
-        self._y, self._y_box = y, total
+            top = row.bottom - halo.context
+            self._y.forget(min(top, z_bottom - halo.hyper))
+            self._indices.forget(top)
 
     def _analyse(self, box: Box) -> Tensor:
         window = box.grown(self._model.halo.analysis, self._grid.plane)
@@ -178,7 +172,7 @@ class _Column:
         for box in pieces_for(new, self._model.window):
             window = box.grown(self._model.halo.hyper, self._grid.plane, CELLS)
             z = self._model.hyper_symbols(
-                self._y_window(window), fine_window(self._map, window)
+                self._y.window(window), fine_window(self._map, window)
             )
             rows, columns = self._z_part(box)
             inner = box.over(CELLS).inside(window.over(CELLS))
@@ -189,9 +183,9 @@ class _Column:
         model, plane = self._model, self._grid.plane
         window = box.grown(model.halo.context, plane, CELLS)
         fine = fine_window(self._map, window)
-        indices = self._y_indices(window)
+        indices = np.ascontiguousarray(self._indices.window(window))
         y, latents = model.quantise(
-            self._y_window(window), self.z_window(window), indices, fine
+            self._y.window(window), self.z_window(window), indices, fine
         )
         tiles = tuple(
             self._tile(row, col, y, indices, window)
@@ -208,7 +202,7 @@ class _Column:
             self.z_window(window), fine_window(self._map, window)
         )
         rows, columns = box.inside(window)
-        return np.ascontiguousarray(indices[:, rows, columns])
+        return indices[:, rows, columns]
 
     def _tile(
         self, row: int, col: int, y: Symbols, indices: Indices, window: Box
@@ -231,14 +225,3 @@ class _Column:
 
     def _z_part(self, box: Box) -> tuple[slice, slice]:
         return box.over(CELLS).inside(self._z_box.over(CELLS))
-
-    def _y_window(self, box: Box) -> Tensor:
-        assert self._y is not None
-        rows, columns = box.inside(self._y_box)
-        return self._y[..., rows, columns]
-
-    def _forget(self, top: int) -> None:
-        """Keep y from row `top` on."""
-        top = max(top, self._y_box.top)
-        kept = self._y_box._replace(top=top)
-        self._y, self._y_box = self._y_window(kept).clone(), kept
