@@ -29,6 +29,8 @@ LAYERS = {
     'napari_sft.tiff_calibration': 2,
     'napari_sft.tiff_files': 2,
     'napari_sft.verification': 2,
+    'napari_sft.ome_attributes': 2,
+    'napari_sft.ome_levels': 2,
     'napari_sft.ome_metadata': 2,
     'napari_sft.ome_zarr': 2,
     'napari_sft.ome_zarr_writing': 2,

@@ -12,7 +12,8 @@ import napari_sft
 from napari_sft.cli import app
 from napari_sft.codec.errors import ImageError, SftError
 from napari_sft.image_files import find_pictures, read_picture
-from napari_sft.ome_metadata import ome_axes, parse
+from napari_sft.ome_attributes import ome_axes
+from napari_sft.ome_metadata import parse
 from napari_sft.ome_zarr import open_zarr
 from napari_sft.ome_zarr_writing import write_ome_zarr
 
@@ -70,6 +71,53 @@ def test_a_5d_stack_keeps_everything_through_ome_zarr(
     for channel, (lo, hi) in enumerate(before['windows']):
         error = back[:, channel].astype(float) - stack[:, channel]
         assert np.abs(error).mean() < 0.06 * (hi - lo)
+
+
+def test_planes_move_over_as_they_are_coded(stack_file, tmp_path, monkeypatch):
+    monkeypatch.delattr('napari_sft.api.encode_job')  # nothing is encoded
+    run('to-zarr', stack_file)
+    run('from-zarr', tmp_path / 'stack.ome.zarr', tmp_path / 'back.sft')
+    whole = napari_sft.imread(stack_file)
+    array = zarr.open(tmp_path / 'stack.ome.zarr')['0']
+    np.testing.assert_array_equal(array[:], whole)
+    np.testing.assert_array_equal(
+        napari_sft.imread(tmp_path / 'back.sft'), whole
+    )
+
+
+def test_planes_of_rgb_pixels_move_over(make_picture, tmp_path):
+    stack = np.stack([make_picture(40, 50, seed=n) for n in range(2)])
+    path = tmp_path / 'a.sft'
+    napari_sft.imwrite(path, stack, axes='ZYXS')
+    run('to-zarr', path)
+    run('from-zarr', tmp_path / 'a.ome.zarr', tmp_path / 'b.sft')
+    whole = napari_sft.imread(path)
+    array = zarr.open(tmp_path / 'a.ome.zarr')['0']
+    assert array.shape == (3, 2, 40, 50)
+    np.testing.assert_array_equal(array[:], whole.transpose(3, 0, 1, 2))
+    np.testing.assert_array_equal(napari_sft.imread(tmp_path / 'b.sft'), whole)
+
+
+def test_chunks_smaller_than_planes_are_coded_anew(stack_file, tmp_path):
+    run('to-zarr', stack_file, '--chunk', 64, '-f')
+    assert open_zarr(tmp_path / 'stack.ome.zarr').coded_planes() is not None
+    picture = np.zeros((80, 100), np.uint8)
+    picture[20:60, 30:70] = 200
+    napari_sft.imwrite(tmp_path / 'a.sft', picture, quality=95)
+    run('to-zarr', tmp_path / 'a.sft', '--chunk', 64, '--no-pyramid')
+    opened = open_zarr(tmp_path / 'a.ome.zarr')
+    assert opened.array.chunks == (64, 64)
+    assert opened.coded_planes() is None
+    error = opened.array[:] - napari_sft.imread(tmp_path / 'a.sft').astype(int)
+    assert 0 < np.abs(error).mean() < 12
+
+
+def test_a_quality_asked_for_is_used(stack_file, tmp_path):
+    run('to-zarr', stack_file)
+    target = tmp_path / 'back.sft'
+    run('from-zarr', tmp_path / 'stack.ome.zarr', target, '--quality', 10)
+    with napari_sft.open(target) as image:
+        assert image.quality_map == pytest.approx(10, abs=0.2)
 
 
 def test_metadata_are_those_of_version_0_5(stack_file, tmp_path):
@@ -132,14 +180,15 @@ def test_a_pyramid_is_kept_or_made(make_picture, tmp_path, stored):
         assert len(back.levels) > 1 or max(back.shape) <= 1024
 
 
-def test_maps_go_with_the_pixels(make_picture, tmp_path):
+@pytest.mark.parametrize('chunk', [64, 1024])
+def test_maps_go_with_the_pixels(make_picture, tmp_path, chunk):
     stack = np.stack([make_picture(96, 80, rgb=False, seed=n) for n in (0, 1)])
     quality = np.zeros(stack.shape)
     quality[0, :, 48:] = 80
     quality[1] = 30
     path = tmp_path / 'a.sft'
     napari_sft.imwrite(path, stack, axes='ZYX', quality_map=quality)
-    run('to-zarr', path, '--chunk', 64)
+    run('to-zarr', path, '--chunk', chunk)
     run('from-zarr', tmp_path / 'a.ome.zarr', tmp_path / 'b.sft')
     with (
         napari_sft.open(path) as before,
@@ -224,8 +273,7 @@ def test_a_bio_formats_root_leads_to_its_first_image(stack_file, tmp_path):
     root = zarr.create_group(
         tmp_path / 'root.zarr', attributes={'bioformats2raw.layout': 3}
     )
-    with napari_sft.open(stack_file) as image:
-        write_ome_zarr(tmp_path / 'root.zarr/0', image)
+    write_ome_zarr(tmp_path / 'root.zarr/0', stack_file)
     assert open_zarr(tmp_path / 'root.zarr').about.name == 'a stack'
     assert root['0'].attrs['ome']
 
@@ -248,11 +296,8 @@ def test_nothing_is_left_of_what_fails(stack_file, tmp_path):
         if done == 2:
             raise SftError('cancelled')
 
-    with (
-        napari_sft.open(stack_file) as image,
-        pytest.raises(SftError, match='cancelled'),
-    ):
-        write_ome_zarr(tmp_path / 'a.zarr', image, progress=cancel)
+    with pytest.raises(SftError, match='cancelled'):
+        write_ome_zarr(tmp_path / 'a.zarr', stack_file, progress=cancel)
     assert {path.name for path in tmp_path.iterdir()} == before
 
 

@@ -1,18 +1,22 @@
 """Zarr arrays and OME-Zarr images, opened.
 
-`ome_metadata` knows what their metadata mean, `ome_zarr_writing` makes them.
+`ome_metadata` knows what they say about themselves; `ome_zarr_writing` makes
+them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_sft.codec.container import Calibration, Reader
 from napari_sft.codec.errors import ImageError, SftError
-from napari_sft.codec.image import Image
+from napari_sft.codec.image import Image, Layout
+from napari_sft.codec.merging import Stack, merge_planes
 from napari_sft.ome_metadata import OmeImage, parse
 from napari_sft.picture import Picture
 from napari_sft.regions import Turned
@@ -88,6 +92,42 @@ class ZarrImage:
             settings['quality_map'] = self._turned(self.quality_map)
         return settings
 
+    def coded_planes(self) -> list[Path] | None:
+        """The files of its chunks, if each is a whole plane of an image.
+
+        In the order of the planes. None if the chunks are others, if one is
+        missing or if there are smaller levels.
+        """
+        array, axes = self.array, self.about.axes
+        root = getattr(array.store, 'root', None)
+        wanted = tuple(
+            n if axis in 'YXS' else 1
+            for axis, n in zip(axes, array.shape, strict=True)
+        )
+        if (
+            self.coder is None
+            or root is None
+            or len(self.about.paths) > 1
+            or getattr(array, 'shards', None) is not None
+            or tuple(array.chunks) != wanted
+        ):
+            return None
+        layout = self.layout
+        folder = Path(root) / array.path
+        paths = []
+        for number in range(layout.plane_count):
+            index = layout.index_of(number)
+            at = dict(zip(layout.stack_axes, index, strict=True))
+            place = tuple(at.get(axis, 0) for axis in axes)
+            paths.append(folder / array.metadata.encode_chunk_key(place))
+        return paths if all(path.is_file() for path in paths) else None
+
+    @property
+    def layout(self) -> Layout:
+        """That of the image as an `.sft` file."""
+        data = self._turned(self.array)
+        return Image.from_array(data, self.about.order).layout
+
     def _turned(self, array: Any) -> Any:
         """An array of the image's axes, or of (Y, X), in the former order."""
         axes, order = self.about.axes, self.about.order
@@ -96,6 +136,81 @@ class ZarrImage:
         if axes == order or len(array.shape) != len(axes):
             return array
         return Turned(array, axes, order)
+
+
+def zarr_to_sft(
+    source: Path,
+    target: Path,
+    *,
+    quality: float | None = None,
+    model: str = 'compact',
+    device: str = 'auto',
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Convert an OME-Zarr image or a Zarr array to an `.sft` file.
+
+    Chunks that hold whole planes move over as they are coded. Others are
+    decoded and coded again; a pyramid is made anew from the full size.
+
+    Parameters
+    ----------
+    source, target : Path
+        Folder to read and file to write.
+    quality : float, optional
+        0..100; by default that of the chunks, if they are coded by this
+        package's codec, otherwise 75.
+    model, device
+        As for `imwrite`.
+    progress : callable, optional
+        Called with (done, total) units of work; may raise to cancel.
+
+    Raises
+    ------
+    SftError
+        The source is no image, or can't be encoded.
+    """
+    import napari_sft
+
+    opened = open_zarr(source)
+    coder = opened.coder
+    planes = opened.coded_planes() if quality is None else None
+    if planes is not None and coder is not None and coder.model == model:
+        _merge(opened, target, planes)
+        return
+    settings = opened.settings()
+    if quality is not None:
+        settings |= {'quality': quality, 'quality_map': None}
+    napari_sft.imwrite(
+        target,
+        **settings,
+        model=model,
+        device=device,
+        source=source.name,
+        progress=progress,
+    )
+
+
+def _merge(opened: ZarrImage, target: Path, planes: Sequence[Path]) -> None:
+    layout, settings = opened.layout, opened.settings()
+    windows, maps = [], set()
+    for path in planes:
+        with Reader(path) as reader:
+            windows.append(reader.header.window(0))
+            maps.add(reader.map())
+    by_channel = {layout.channel_of(n): w for n, w in enumerate(windows)}
+    if all(
+        by_channel[layout.channel_of(n)] == w for n, w in enumerate(windows)
+    ):
+        windows = [by_channel[n] for n in range(layout.channel_count)]
+    names = ('scale', 'translate', 'units', 'labels', 'name')
+    about = {name: settings[name] for name in names if name in settings}
+    stack = Stack(
+        layout,
+        tuple(windows),
+        Calibration(**about) if about else None,
+        shared_map=len(maps) == 1,
+    )
+    merge_planes(target, stack, (path.read_bytes() for path in planes))
 
 
 def open_zarr(path: Path) -> ZarrImage:

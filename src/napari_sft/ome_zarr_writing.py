@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_sft.codec.coded_map import CELL, CodedMap
+from napari_sft.codec.container import Reader
 from napari_sft.codec.errors import SftError
-from napari_sft.codec.image import Image
-from napari_sft.codec.job import halved
-from napari_sft.codec.layout import Layout
-from napari_sft.codec.pixels import HalvedImage, pyramid_levels
-from napari_sft.ome_metadata import attributes, ome_axes
-from napari_sft.regions import Region, Turned, blocks
+from napari_sft.codec.layout import Layout, canonical
+from napari_sft.codec.merging import split_plane
+from napari_sft.ome_attributes import attributes, ome_axes
+from napari_sft.ome_levels import LevelMaps, levels_of
+from napari_sft.regions import Turned, blocks
 from napari_sft.sft_image import SftImage
+from napari_sft.zarr_chunks import ChunkPlace, chunk_place
 from napari_sft.zarr_writing import write
 
 CHUNK = 1024
@@ -34,30 +31,34 @@ Progress = Callable[[int, int], None]
 
 def write_ome_zarr(
     path: Path,
-    image: SftImage,
+    source: Path,
     *,
     codec: Codec = 'sft',
     chunk: int = CHUNK,
     pyramid: bool = True,
+    device: str = 'auto',
     progress: Progress | None = None,
 ) -> None:
-    """Write an opened `.sft` file as OME-Zarr, whole or not at all.
+    """Write an `.sft` file as OME-Zarr, whole or not at all.
 
-    Decoded pixels are coded again, with the file's own quality maps and
-    windows; or kept as they are, which takes much more room.
+    Planes that fit into a chunk move over as they are coded. Larger ones are
+    decoded and coded again, with the file's own quality maps and windows; or
+    kept as decoded, which takes much more room.
 
     Parameters
     ----------
     path : Path
         Folder to make.
-    image : SftImage
-        What to write.
+    source : Path
+        File to read.
     codec : {'sft', 'zstd'}
         This package's codec, or a lossless one.
     chunk : int
         Height and width of chunks in pixels.
     pyramid : bool
         Whether to add smaller levels if the file holds none.
+    device : str
+        Where to decode and encode.
     progress : callable, optional
         Called with (done, total) chunks; may raise to cancel.
 
@@ -67,36 +68,94 @@ def write_ome_zarr(
         OME-Zarr can't hold the image, or the folder can't be written.
     """
     zarr = _zarr_3()
-    order = ome_axes(image.axes)
-    levels = _levels(image, chunk, pyramid)
-    about = image.info()
-    windows = [(lo, hi) for lo, hi in about['windows']]
-    shapes = [level.shape for level in levels]
-    attrs = attributes(
-        image.axes, shapes, image.calibration, windows, image.dtype
-    )
-    turned = [Turned(level, image.axes, order) for level in levels]
-    total = sum(_chunk_count(level.shape, order, chunk) for level in turned)
-    done = 0
-    with _whole_folder(path) as part:
-        group = zarr.create_group(part, attributes=attrs)
-        for number, level in enumerate(turned):
-            maps = _Maps(image, number, order, about['map'] == 'shared')
-            settings = _coding(codec, maps, windows, order, number)
-            array = group.create_array(
-                str(number),
-                shape=level.shape,
-                dtype=image.dtype,
-                chunks=_chunks(level.shape, order, chunk),
-                fill_value=0,
-                dimension_names=list(order.replace('S', 'C').lower()),
-                **settings,
-            )
-            if codec == 'sft' and not maps.uniform:
-                _write_maps(group, number, maps, chunk)
-            _fill(array, level, codec, partial(_tell, progress, done, total))
-            done += _chunk_count(level.shape, order, chunk)
-    _tell(progress, done, total, 0)
+    with SftImage(source, device=device) as image, Reader(source) as reader:
+        about, order = image.info(), ome_axes(image.axes)
+        levels = levels_of(image, chunk, pyramid)
+        windows = [(lo, hi) for lo, hi in about['windows']]
+        shapes = [level.shape for level in levels]
+        attrs = attributes(
+            image.axes, shapes, image.calibration, windows, image.dtype
+        )
+        size = reader.header.size()
+        as_coded = codec == 'sft' and len(levels) == 1 and max(size) <= chunk
+        steps = _Steps(progress)
+        with _whole_folder(path) as part:
+            group = zarr.create_group(part, attributes=attrs)
+            for number, level in enumerate(levels):
+                turned = Turned(level, image.axes, order)
+                maps = LevelMaps(
+                    image, number, order, about['map'] == 'shared'
+                )
+                settings: dict[str, Any] = {}
+                if codec == 'sft':
+                    weights = about['weights'] if as_coded else ''
+                    settings = _coding(
+                        maps, windows, order, number, about['model'], weights
+                    )
+                array = group.create_array(
+                    str(number),
+                    shape=turned.shape,
+                    dtype=image.dtype,
+                    chunks=_chunks(turned.shape, order, chunk),
+                    fill_value=0,
+                    dimension_names=list(order.replace('S', 'C').lower()),
+                    **settings,
+                )
+                if codec == 'sft' and not maps.uniform:
+                    _write_maps(group, number, maps, chunk)
+                if as_coded:
+                    _move_planes(array, reader, order, steps)
+                elif codec == 'sft':
+                    write(array, turned, progress=steps)
+                else:
+                    _write_plain(array, turned, steps)
+
+
+class _Steps:
+    """Counts chunks of all levels; the total grows with each level."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._before = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(self._before + done, self._before + total)
+        if done == total:
+            self._before += total
+
+
+def _move_planes(
+    array: Any, reader: Reader, order: str, steps: _Steps
+) -> None:
+    """Put the planes of a file into an array of one chunk each."""
+    layout = reader.header.layout
+    sizes = dict(zip(layout.axes, layout.shape, strict=True))
+    axes = canonical(order)
+    one = tuple(sizes[axis] if axis in 'YXS' else 1 for axis in axes)
+    chunk = Layout(axes, one, layout.dtype)
+    for number in range(layout.plane_count):
+        steps(number, layout.plane_count)
+        index = layout.index_of(number)
+        at = dict(zip(layout.stack_axes, index, strict=True))
+        region = tuple(
+            slice(at[axis], at[axis] + 1) if axis in at else slice(None)
+            for axis in order
+        )
+        encoded = split_plane(reader, number, chunk)
+        shape = tuple(1 if a in at else sizes[a] for a in order)
+        with chunk_place(ChunkPlace(shape, encoded=encoded)):
+            # The pixels stand for what is in the chunk already.
+            array[region] = np.ones(shape, layout.dtype)
+    steps(layout.plane_count, layout.plane_count)
+
+
+def _write_plain(array: Any, level: Turned, steps: _Steps) -> None:
+    regions = list(blocks(level.shape, array.chunks))
+    for done, region in enumerate(regions):
+        steps(done, len(regions))
+        array[region] = level[region]
+    steps(len(regions), len(regions))
 
 
 def _zarr_3() -> Any:
@@ -112,109 +171,15 @@ def _zarr_3() -> Any:
     return zarr
 
 
-def _levels(image: SftImage, chunk: int, pyramid: bool) -> Sequence[Any]:
-    """The image and its smaller levels, as it holds them or made of it."""
-    if len(image.levels) > 1 or not pyramid:
-        return image.levels
-    original = Image.from_array(image, image.axes)
-    count = pyramid_levels(original.layout, chunk)
-    return (
-        image,
-        *(_Halved(HalvedImage(original, n + 1)) for n in range(count)),
-    )
-
-
-class _Halved:
-    """A smaller level as an array."""
-
-    def __init__(self, image: HalvedImage) -> None:
-        self._image = image
-        self.shape, self.dtype = image.layout.shape, image.layout.dtype
-
-    def __getitem__(self, region: Region) -> NDArray[Any]:
-        layout = self._image.layout
-        count = len(layout.stack_shape)
-        stack, rows, columns = region[:count], region[count], region[count + 1]
-        places = [
-            range(n)[part]
-            for part, n in zip(stack, layout.shape, strict=False)
-        ]
-        planes = [
-            self._image.plane(layout.plane_of(index), rows, columns)
-            for index in _indexes(places)
-        ]
-        result = np.stack(planes)
-        return result.reshape(*map(len, places), *result.shape[1:])
-
-
-class _Maps:
-    """The quality maps of a level, as an array of one value a pixel.
-
-    It has the shape (Y, X) if all planes share one map, or that of the
-    level's array without samples.
-    """
-
-    def __init__(
-        self, image: SftImage, level: int, order: str, shared: bool
-    ) -> None:
-        self._image = image
-        self._level = level
-        self._stored = len(image.levels) > 1
-        self._layout = Layout(image.axes, image.shape, image.dtype)
-        size = dict(zip(image.axes, image.shape, strict=True))
-        for axis in 'YX':
-            size[axis] = -(-size[axis] // 2**level)
-        self._axes = 'YX' if shared else order.replace('S', '')
-        self.shape = tuple(size[axis] for axis in self._axes)
-
-    @property
-    def uniform(self) -> bool:
-        """Whether there is one quality for all."""
-        if len(self.shape) > 2 and self._layout.plane_count > 1:
-            return False
-        return self.coded(0).uniform
-
-    @property
-    def first(self) -> float:
-        """The quality of the first cell."""
-        return float(self.coded(0).quality()[0, 0])
-
-    def coded(self, plane: int) -> CodedMap:
-        """The map of a plane as it is stored."""
-        if self._stored:
-            return self._image.levels[self._level].coded_map(plane)
-        return halved(self._image.coded_map(plane), self._level)
-
-    def __getitem__(self, region: Region) -> NDArray[np.float32]:
-        stack = self._axes[:-2]
-        places = [
-            range(n)[part] for part, n in zip(region, self.shape, strict=True)
-        ]
-        rows, columns = (np.asarray(part) // CELL for part in places[-2:])
-        maps = []
-        for index in _indexes(places[:-2]):
-            at = dict(zip(stack, index, strict=True))
-            own = [at.get(axis, 0) for axis in self._layout.stack_axes]
-            cells = self.coded(self._layout.plane_of(own)).quality()
-            maps.append(cells[np.ix_(rows, columns)])
-        return np.stack(maps).reshape([len(part) for part in places])
-
-
-def _indexes(places: Sequence[range]) -> Iterator[tuple[int, ...]]:
-    for index in np.ndindex(*map(len, places)):
-        yield tuple(p[i] for p, i in zip(places, index, strict=True))
-
-
 def _coding(
-    codec: Codec,
-    maps: _Maps,
+    maps: LevelMaps,
     windows: Sequence[tuple[float, float]],
     order: str,
     level: int,
+    model: str,
+    weights: str,
 ) -> dict[str, Any]:
     """How `create_array` is told to code chunks."""
-    if codec == 'zstd':
-        return {}
     from napari_sft.zarr_v3_codec import SftCodec
 
     serializer = SftCodec(
@@ -222,6 +187,8 @@ def _coding(
         quality_map=None if maps.uniform else f'{MAPS}/{level}',
         windows=windows,
         axes=order,
+        model=model,
+        weights=weights,
     )
     return {'serializer': serializer, 'compressors': None}
 
@@ -234,12 +201,7 @@ def _chunks(shape: Sequence[int], order: str, chunk: int) -> tuple[int, ...]:
     )
 
 
-def _chunk_count(shape: Sequence[int], order: str, chunk: int) -> int:
-    steps = zip(shape, _chunks(shape, order, chunk), strict=True)
-    return math.prod(-(-n // step) for n, step in steps)
-
-
-def _write_maps(group: Any, level: int, maps: _Maps, chunk: int) -> None:
+def _write_maps(group: Any, level: int, maps: LevelMaps, chunk: int) -> None:
     steps = (*(1,) * (len(maps.shape) - 2), chunk, chunk)
     array = group.require_group(MAPS).create_array(
         str(level),
@@ -249,22 +211,6 @@ def _write_maps(group: Any, level: int, maps: _Maps, chunk: int) -> None:
     )
     for region in blocks(maps.shape, array.chunks):
         array[region] = maps[region]
-
-
-def _fill(array: Any, level: Turned, codec: Codec, tell: Progress) -> None:
-    if codec == 'sft':
-        write(array, level, progress=tell)
-        return
-    for done, region in enumerate(blocks(level.shape, array.chunks)):
-        tell(done, 0)
-        array[region] = level[region]
-
-
-def _tell(
-    progress: Progress | None, before: int, total: int, done: int, _: int = 0
-) -> None:
-    if progress is not None:
-        progress(before + done, total)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ again. Write each chunk once, as a whole.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -43,13 +44,19 @@ class ChunkPlace:
         Qualities 0..100 of that part: (Y, X), or of its shape without S.
     windows : tuple of (lo, hi), optional
         Value windows of its channels.
+    encoded : bytes, optional
+        The chunk as it was encoded already.
     """
 
     extent: tuple[int, ...]
     quality_map: NDArray[Any] | None = None
     windows: Windows | None = None
+    encoded: bytes | None = None
 
 
+# One chunk keeps all cores busy; zarr hands over many at once, which would
+# fight over them and over memory.
+_one_at_a_time = threading.Lock()
 _place: ContextVar[ChunkPlace | None] = ContextVar('place', default=None)
 
 
@@ -137,6 +144,9 @@ class ChunkCoder:
         """A chunk as the bytes of an `.sft` file."""
         import napari_sft
 
+        place = _place.get()
+        if place is not None and place.encoded is not None:
+            return place.encoded
         if self.weights != installed_weights(self.model):
             raise ModelError(
                 f'the array is coded with weights {self.weights} of '
@@ -144,7 +154,6 @@ class ChunkCoder:
                 'install the napari-sft version it was made with, or write '
                 'a new array'
             )
-        place = _place.get()
         if place is None:
             self._check_alone()
             place = ChunkPlace(chunk.shape)
@@ -157,18 +166,19 @@ class ChunkCoder:
         }
         inside = chunk[tuple(map(slice, place.extent))]
         # What lies outside the array repeats the edge and so costs little.
-        return napari_sft.encode(
-            np.pad(inside, list(margin.values()), 'edge'),
-            quality=self.quality,
-            quality_map=_padded_map(place.quality_map, axes, margin),
-            axes=axes,
-            windows=_choice(
-                place.windows or self.windows, margin.get('C', (0, 0))[1]
-            ),
-            model=self.model,
-            provenance=False,
-            statistics=False,
-        )
+        padded = np.pad(inside, list(margin.values()), 'edge')
+        missing = margin.get('C', (0, 0))[1]
+        with _one_at_a_time:
+            return napari_sft.encode(
+                padded,
+                quality=self.quality,
+                quality_map=_padded_map(place.quality_map, axes, margin),
+                axes=axes,
+                windows=_choice(place.windows or self.windows, missing),
+                model=self.model,
+                provenance=False,
+                statistics=False,
+            )
 
     def decode(
         self, data: bytes, shape: tuple[int, ...] | None = None
@@ -198,7 +208,8 @@ class ChunkCoder:
                     f'a chunk holds an image of axes {image.axes} and shape '
                     f'{image.shape}, the array has {axes} and {shape}'
                 )
-            chunk = image.read()
+            with _one_at_a_time:
+                chunk = image.read()
         return chunk.transpose([image.axes.index(axis) for axis in axes])
 
     def _check_alone(self) -> None:

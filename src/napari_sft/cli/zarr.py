@@ -51,27 +51,28 @@ def to_zarr(
 ) -> None:
     """Convert an .sft file to OME-Zarr 0.5.
 
+    Planes that fit into a chunk keep their code, nothing is lost.
+
     \b
     Examples:
       napari-sft to-zarr slide.sft slide.ome.zarr
       napari-sft to-zarr slide.sft plain.ome.zarr --codec zstd
     """
-    import napari_sft
     from napari_sft.ome_zarr_writing import write_ome_zarr
 
     folder = target or source.with_suffix('.ome.zarr')
 
     def work(pair: batch.Pair, advance: batch.Advance) -> Path:
         batch.check_folder(pair, force)
-        with napari_sft.open(pair.source, device=device) as image:
-            write_ome_zarr(
-                pair.target,
-                image,
-                codec=codec,
-                chunk=chunk,
-                pyramid=not no_pyramid,
-                progress=advance,
-            )
+        write_ome_zarr(
+            pair.target,
+            pair.source,
+            codec=codec,
+            chunk=chunk,
+            pyramid=not no_pyramid,
+            device=device,
+            progress=advance,
+        )
         return pair.target
 
     outcome = batch.run(
@@ -116,7 +117,8 @@ def from_zarr(
 ) -> None:
     """Convert an OME-Zarr image or a Zarr array to an .sft file.
 
-    A pyramid is made anew from the full size if IN has one.
+    Chunks of whole planes keep their code. A pyramid is made anew from the
+    full size if IN has one.
 
     \b
     Examples:
@@ -124,22 +126,19 @@ def from_zarr(
       napari-sft from-zarr plain.ome.zarr small.sft --quality 40
     """
     import napari_sft
-    from napari_sft.ome_zarr import open_zarr
+    from napari_sft.ome_zarr import zarr_to_sft
 
     name = source.name.removesuffix('.zarr').removesuffix('.ome')
     file = target or source.with_name(f'{name}.sft')
 
     def work(pair: batch.Pair, advance: batch.Advance) -> dict[str, Any]:
         batch.check_target(pair, force)
-        settings = open_zarr(pair.source).settings()
-        if quality is not None:
-            settings |= {'quality': quality, 'quality_map': None}
-        napari_sft.imwrite(
+        zarr_to_sft(
+            pair.source,
             pair.target,
-            **settings,
+            quality=quality,
             model=model,
             device=device,
-            source=pair.source.name,
             progress=advance,
         )
         return {'file': pair.target, **napari_sft.info(pair.target)}

@@ -1,4 +1,4 @@
-"""Files of one plane each, made into one file of the whole stack.
+"""Files of one plane each, made into one file of the whole stack, and back.
 
 Planes that were encoded apart, by other threads or machines, come together
 here; nothing is decoded, and no model is needed.
@@ -6,10 +6,11 @@ here; nothing is decoded, and no model is needed.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, groupby
+from itertools import chain, groupby, product
 from typing import BinaryIO
 
 import numpy as np
@@ -40,14 +41,17 @@ class Stack:
     layout : Layout
         Of the whole image.
     windows : tuple of Window
-        One for all planes, or for each channel.
+        One for all planes, for each channel, or for each plane.
     calibration : Calibration, optional
         Stored beside the picture.
+    shared_map : bool
+        Whether all planes have the same quality map.
     """
 
     layout: Layout
     windows: tuple[Window, ...]
     calibration: Calibration | None = None
+    shared_map: bool = True
 
 
 def merge_planes(
@@ -64,9 +68,8 @@ def merge_planes(
     stack : Stack
         What the planes make up.
     planes : iterable of bytes
-        The `.sft` file of each plane, (Y, X) or (Y, X, 3), in C order, coded
-        alike and with the same quality map. The first one's provenance is
-        kept.
+        The `.sft` file of each plane, in C order, coded alike. The first
+        one's provenance is kept.
 
     Raises
     ------
@@ -94,12 +97,49 @@ def merge_planes(
                     'than the first: use the same version and weights of '
                     'napari-sft on all machines'
                 )
-            for level, _, row, col in reader.header.tiles():
-                tile = reader.read_tile(level, 0, row, col)
-                key = TileKey(level, number, row, col)
-                writer.write_tile(key, tile.payload, tile.symbols_crc)
+            if not stack.shared_map:
+                for level in range(header.levels):
+                    packed = _map_of(reader, 0, level)
+                    writer.write_map(number, packed, level)
+            _copy_tiles(reader, 0, writer, number)
             statistics.append(reader.statistics)
         writer.statistics = merged_statistics(statistics)
+
+
+def split_plane(reader: Reader, number: int, layout: Layout) -> bytes:
+    """One plane of a file as a file of its own.
+
+    Parameters
+    ----------
+    reader : Reader
+        The file of the stack.
+    number : int
+        Of the plane.
+    layout : Layout
+        Of the new file, whose only plane has the same shape.
+
+    Raises
+    ------
+    FormatError
+        The plane is damaged.
+    """
+    header = reader.header
+    leading = layout.stack_shape
+    count = len(header.layout.stack_shape)
+    own = replace(
+        header,
+        layout=layout,
+        windows=(header.window(number),),
+        pyramid=tuple((*leading, *s[count:]) for s in header.pyramid),
+        map_scope='shared',
+        maps=tuple(
+            _map_of(reader, number, level) for level in range(header.levels)
+        ),
+    )
+    buffer = io.BytesIO()
+    with Writer(buffer, own) as writer:
+        _copy_tiles(reader, number, writer, 0)
+    return buffer.getvalue()
 
 
 def merged_statistics(
@@ -126,17 +166,39 @@ def _stack_header(stack: Stack, plane: Header) -> Header:
     """The header of the stack that a plane of this header belongs to."""
     leading = stack.layout.stack_shape
     wanted = stack.layout.plane_shape, stack.layout.dtype
-    if (plane.layout.shape, plane.layout.dtype) != wanted:
+    found = plane.layout.plane_shape, plane.layout.dtype
+    if found != wanted or plane.layout.plane_count > 1:
         raise SftError(
             f'a plane of shape {plane.layout.shape} and {plane.dtype} does '
             f'not fit into a stack of {wanted[0]} and {wanted[1]}'
         )
+    count = len(plane.layout.stack_shape)
     return replace(
         plane,
         layout=stack.layout,
         windows=stack.windows,
-        pyramid=tuple((*leading, *shape) for shape in plane.pyramid),
+        pyramid=tuple((*leading, *s[count:]) for s in plane.pyramid),
+        map_scope='shared' if stack.shared_map else 'plane',
+        maps=plane.maps if stack.shared_map else (),
     )
+
+
+def _map_of(reader: Reader, plane: int, level: int) -> bytes:
+    packed = reader.map(plane, level)
+    if packed is None:
+        raise SftError('the file has no quality map for each plane')
+    return packed
+
+
+def _copy_tiles(reader: Reader, number: int, writer: Writer, to: int) -> None:
+    """Copy the tiles of a plane, whatever its number becomes."""
+    header = reader.header
+    for level in range(header.levels):
+        rows, cols = header.grid(level)
+        for row, col in product(range(rows), range(cols)):
+            tile = reader.read_tile(level, number, row, col)
+            key = TileKey(level, to, row, col)
+            writer.write_tile(key, tile.payload, tile.symbols_crc)
 
 
 def _quality(region: Region) -> tuple[float, float]:
