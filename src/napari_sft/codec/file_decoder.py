@@ -23,7 +23,7 @@ from napari_sft.codec.pipeline import (
 )
 from napari_sft.codec.reader import Reader
 from napari_sft.codec.tile_decoder import Payload, SymbolCaches, TileDecoder
-from napari_sft.codec.tiles import BLOCK, Box, Grid
+from napari_sft.codec.tiles import BLOCK, CELL_STEPS, Box, Grid
 
 MAX_CELLS = 1 << 26  # of a map that is not uniform: 17 gigapixels
 PICTURE_BYTES = 64 << 20
@@ -115,7 +115,7 @@ class FileDecoder:
         if grid is None:
             yield box
             return
-        height, width = grid.unit(self._load_model().window)
+        height, width = grid.unit(CELL_STEPS * self._load_model().window)
         for column in grid.columns():
             for unit in column.pieces(height, width):
                 part = grid.pixels(unit).meet(box)

@@ -24,7 +24,14 @@ from napari_sft.codec.model import (
 from napari_sft.codec.pipeline import Plane, entropy_code
 from napari_sft.codec.rolling import RollingRows
 from napari_sft.codec.synthesis import crop_latents
-from napari_sft.codec.tiles import CELLS, Box, Grid, fine_window, pieces_for
+from napari_sft.codec.tiles import (
+    CELL_STEPS,
+    CELLS,
+    Box,
+    Grid,
+    fine_window,
+    pieces_for,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,6 +119,7 @@ class _Column:
         self._map = coded_map
         self._box = box
         halo, plane = model.halo, grid.plane
+        self._pixels = CELL_STEPS * model.window
         self._ahead = halo.context + halo.scales  # z before symbols
         self._z_box = box.grown(self._ahead, plane)
         channels = len(model.z_indices(np.zeros((CELLS, CELLS), np.int32)))
@@ -135,13 +143,13 @@ class _Column:
         )
         around = box.grown(halo.context, plane)
         self._indices: RollingRows[Indices] = RollingRows(
-            around.left, around.right, self._y_indices, model.window
+            around.left, around.right, self._y_indices, self._pixels
         )
 
     def units(self) -> Iterator[CodedUnit]:
         """Encode the tiles."""
         halo, end = self._model.halo, self._box.bottom
-        height, width = self._grid.unit(self._model.window)
+        height, width = self._grid.unit(self._pixels)
         for row in self._box.pieces(height, self._box.right):
             z_bottom = min(row.bottom + self._ahead, end)
             self._y.extend(min(z_bottom + halo.hyper, end))
@@ -169,7 +177,7 @@ class _Column:
 
     def _extend_z(self, bottom: int) -> None:
         new = Box(self._z_bottom, bottom, self._z_left, self._z_box.right)
-        for box in pieces_for(new, self._model.window):
+        for box in pieces_for(new, self._pixels):
             window = box.grown(self._model.halo.hyper, self._grid.plane, CELLS)
             z = self._model.hyper_symbols(
                 self._y.window(window), fine_window(self._map, window)

@@ -24,6 +24,8 @@ DEFAULT_TILE = 1024
 # Tiles are gone through in columns of this width, row by row, so that what
 # neighbours share is still at hand, however wide the plane is.
 COLUMN = 12 * 1024
+# Steps over cells take this many times the pixels of those over pixels.
+CELL_STEPS = 2
 
 
 class Box(NamedTuple):

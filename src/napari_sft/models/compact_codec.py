@@ -52,7 +52,7 @@ class CompactCodec:
     """
 
     name = NAME
-    window = 1 << 21
+    window = 1 << 20
 
     def __init__(
         self,
