@@ -6,8 +6,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import napari_sft
+from napari_sft.cli import app
+from napari_sft.image_files import read_picture, write_picture
 
 pytestmark = pytest.mark.usefixtures('tiny_model')
 
@@ -138,3 +141,44 @@ def test_the_stated_errors_are_those_of_the_decoded_image(make_picture, dtype):
     assert stated['largest_error'] == pytest.approx(parts.max(), abs=2e-3)
     psnr = -10 * np.log10((parts**2).mean())
     assert stated['psnr'] == pytest.approx(psnr, abs=0.01)
+
+
+def test_a_5d_ome_tiff_keeps_what_it_says_about_itself(make_picture, tmp_path):
+    image = stack_of(make_picture, 'TCZ', 'uint16')
+    numbers = {'T': 1.5, 'Z': 2.0, 'Y': 0.25, 'X': 0.5}
+    units = {'T': 's', 'Z': 'µm', 'Y': 'µm', 'X': 'µm'}
+    place = {'Z': 3.0, 'Y': 1.0, 'X': 2.0}
+    write_picture(
+        tmp_path / 'a.ome.tif',
+        image,
+        'TCZYX',
+        scale=numbers,
+        units=units,
+        translate=place,
+        name='a stack',
+    )
+    for arguments in (
+        ('encode', tmp_path / 'a.ome.tif', tmp_path / 'a.sft'),
+        ('decode', tmp_path / 'a.sft', tmp_path / 'b.ome.tif'),
+    ):
+        result = CliRunner().invoke(app, [str(a) for a in arguments])
+        assert result.exit_code == 0, result.output
+    back = read_picture(tmp_path / 'b.ome.tif')
+    assert (back.axes, back.name) == ('TCZYX', 'a stack')
+    assert back.data.dtype == np.uint16
+    assert back.scale == numbers
+    assert back.units == units
+    assert back.translate == place
+    np.testing.assert_array_equal(
+        back.data, napari_sft.imread(tmp_path / 'a.sft')
+    )
+
+
+def test_info_prints_what_the_mapping_costs_if_anything(
+    make_picture, tmp_path
+):
+    for dtype, said in (('uint16', False), ('float32', True)):
+        image = stack_of(make_picture, '', dtype)
+        napari_sft.imwrite(tmp_path / 'a.sft', image)
+        result = CliRunner().invoke(app, ['info', str(tmp_path / 'a.sft')])
+        assert ('mapping error' in result.output) == said

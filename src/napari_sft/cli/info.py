@@ -63,12 +63,15 @@ def info(
 def _print_info(row: dict[str, Any]) -> None:
     statistics = row.pop('statistics', None)
     windows = row.pop('windows')
+    mapping = row.pop('mapping_error')
     row['shape'] = ' x '.join(map(str, row['shape']))
     if row['bytes'] >= 1000:
         row['bytes'] = f'{row["bytes"]} ({size_text(row["bytes"])})'
     row['bpp'] = f'{row["bpp"]:.4f}'
     row['ratio'] = f'{row["ratio"]:.1f}'
     row['windows'] = ', '.join(f'{lo:g} to {hi:g}' for lo, hi in windows)
+    if mapping:
+        row['mapping error'] = f'at most {mapping:.2g}'
     if statistics is not None:
         described = row | {'statistics': statistics, 'windows': windows}
         names = ('PSNR', 'MS-SSIM', 'largest error')
