@@ -114,22 +114,41 @@ def test_errors_of_workers_are_those_of_the_codec(local_cluster, tmp_path):
         encoder.next_file()
 
 
-def test_the_command_line_takes_a_scheduler(local_cluster, stack):
+def test_the_command_line_gives_a_folder_to_a_cluster(
+    local_cluster, stack, make_picture
+):
+    zarr = pytest.importorskip('zarr', minversion='3')
     from typer.testing import CliRunner
 
     from napari_sft.cli import app
 
     cluster, _ = local_cluster
+    folder = stack.parent
+    write_picture(folder / 'a.png', make_picture(64, 80), 'YXS')
+    planes = [make_picture(64, 80, rgb=False, seed=n) for n in range(3)]
+    zarr.create_array(
+        folder / 'b.zarr',
+        data=np.stack(planes),
+        chunks=(1, 64, 80),
+        dimension_names=['z', 'y', 'x'],
+    )
     result = CliRunner().invoke(
         app,
-        ['encode', str(stack), '--scheduler', cluster.scheduler_address],
+        [
+            *('encode', str(folder), '--out-dir', str(folder / 'out')),
+            *('--scheduler', cluster.scheduler_address),
+        ],
     )
     assert result.exit_code == 0, result.output
-    assert napari_sft.info(stack.with_suffix('.sft'))['shape'] == [
-        12,
-        128,
-        160,
-    ]
+    made = {
+        path.name: tuple(napari_sft.info(path)['shape'])
+        for path in (folder / 'out').iterdir()
+    }
+    assert made == {
+        'a.sft': (64, 80, 3),
+        'b.sft': (3, 64, 80),
+        'stack.sft': (12, 128, 160),
+    }
 
 
 def test_nobody_at_the_address_is_one_line(stack, monkeypatch):
