@@ -1,4 +1,4 @@
-"""The search for a map by gradients: a start in closed form, then L-BFGS."""
+"""The search for a map by gradients: few steps of L-BFGS from a flat map."""
 
 from __future__ import annotations
 
@@ -12,20 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_sft.codec.coded_map import LEVELS
-from napari_sft.codec.quality import lambda_of
 from napari_sft.tasks.classifiers import Classifier
-from napari_sft.tasks.differentiable import CELL, DifferentiableCodec
+from napari_sft.tasks.differentiable import DifferentiableCodec
 from napari_sft.tasks.registry import Progress, TaskError
 
-# The start keeps away from the ends, where the sigmoid is flat.
-LOWEST, HIGHEST = 0.03, 0.97
-CLASSES = 3  # the most likely ones, whose gradients tell the sensitivity
-LOW, BETWEEN = 0.1, 0.5  # a map's q; how far from that picture to the original
-_SLOPE = math.log(float(lambda_of(100) / lambda_of(0)))
-
-
-class _Enough(Exception):
-    """As many evaluations as were asked for."""
+START = -2.0  # lowest argument of the sigmoid to start from: the paper's mean
+STEP = 0.6  # of that argument, in the first step
+LEAP = 1.0  # the longest step of a cell
+HISTORY = 3  # steps that L-BFGS looks back
+FLATTEST = 1e-3  # of the steepest cell's slope, for the units of others
 
 
 @dataclass
@@ -95,87 +90,52 @@ class MapSearch:
             raise TaskError(f'{iterations} iterations; give 1 or more')
         progress = progress or (lambda done, total: None)
         progress(0, iterations)
-        start = torch.logit(self.start())
-        # One step of L-BFGS starts with a length of 1 over all variables;
-        # in these units that is 1 a cell.
-        unit = start.numel()
+        start = self.start()
         best: list[NDArray[np.float32]] = []
         least = math.inf
-        moved = torch.zeros_like(start).requires_grad_()
+        scale, unit = torch.ones_like(start), 1.0
+        moved = torch.zeros_like(start)
 
         def evaluate() -> Tensor:
-            nonlocal least
-            if len(best) == iterations:
-                raise _Enough
-            moved.grad = None
+            nonlocal least, scale, unit
             with torch.enable_grad():
-                q = torch.sigmoid(smoothed(start + unit * moved))
+                at = (start + scale * moved).requires_grad_()
+                q = torch.sigmoid(smoothed(at))
                 loss = self.loss(q)
-                loss.backward()
+                (slope,) = torch.autograd.grad(loss, at)
+            if not best:
+                scale, unit = _units(slope)
+            moved.grad = unit * scale * slope
             if loss.item() < least or not best:
                 least = loss.item()
                 best.append(_qualities(q.detach()))
             else:
                 best.append(best[-1])
-            progress(len(best), iterations)
-            return loss
+            return unit * loss.detach()
 
-        try:
-            while True:
-                optimiser = torch.optim.LBFGS(
-                    [moved],
-                    max_iter=iterations,
-                    tolerance_grad=0,
-                    tolerance_change=0,
-                    line_search_fn='strong_wolfe',
-                )
-                optimiser.step(evaluate)
-        except _Enough:
-            return best
+        # One evaluation a step and no line search, as in the public code:
+        # rounding makes the loss too rough for one.
+        optimiser = torch.optim.LBFGS(
+            [moved],
+            max_iter=1,
+            history_size=HISTORY,
+            tolerance_grad=0,
+            tolerance_change=0,
+        )
+        for done in range(1, iterations + 1):
+            before = moved.clone()
+            optimiser.step(evaluate)
+            # L-BFGS leaps where the slope happens to be the same twice.
+            change = (scale * (moved - before)).clamp(-LEAP, LEAP)
+            moved.copy_(before + change / scale)
+            progress(done, iterations)
+        return best
 
     def start(self) -> Tensor:
-        """A first map (1, 1, rows, columns) in 0..1.
-
-        To second order, an error of variance v in a pixel's sample costs
-        the classifier v / 2 times the Fisher information there, while the
-        codec trades squared errors against bits by a weight that grows
-        exponentially with q: each cell gets the q whose weight is the
-        cell's information.
-        """
-        information = smoothed(self.sensitivity())
-        pixels = self.codec.x.shape[2] * self.codec.x.shape[3]
-        wanted = self.weight * information * pixels / 2 / 255**2
-        q = torch.log(wanted / float(lambda_of(0)) + 1e-30) / _SLOPE
-        return q.clamp(LOWEST, HIGHEST)
-
-    def sensitivity(self) -> Tensor:
-        """Fisher information of each cell's pixels (1, 1, rows, columns).
-
-        The mean over the cell of the squared gradients of the most likely
-        classes' log-probabilities, weighed by the probabilities; also the
-        mean over the original, a low quality and the picture between them.
-        """
-        x = self.codec.x
-        with torch.no_grad():
-            low, _ = self.codec(x.new_full((1, 1, *self.codec.cells), LOW))
-        pictures = (x, low, torch.lerp(low, x, BETWEEN))
-        return sum(self._information(p) for p in pictures) / len(pictures)
-
-    def _information(self, picture: Tensor) -> Tensor:
-        picture = picture.detach().clone().requires_grad_()
-        with torch.enable_grad():
-            logs = F.log_softmax(self.classifier(picture).float()[0], 0)
-            likely = logs.topk(min(CLASSES, len(logs)))
-            total = torch.zeros_like(picture[:, :1])
-            for value in likely.values:
-                (slope,) = torch.autograd.grad(
-                    value, picture, retain_graph=True
-                )
-                square = slope.square().sum(1, keepdim=True)
-                total = total + value.detach().exp() * square
-        height, width = total.shape[2:]
-        margin = (0, -width % CELL, 0, -height % CELL)
-        return F.avg_pool2d(F.pad(total, margin, 'replicate'), CELL)
+        """The sigmoid's argument that the search starts from, flat."""
+        at = 2 * math.log10(self.weight)
+        at = min(max(at, START), -START)
+        return self.codec.x.new_full((1, 1, *self.codec.cells), at)
 
 
 def smoothed(grid: Tensor) -> Tensor:
@@ -186,6 +146,19 @@ def smoothed(grid: Tensor) -> Tensor:
     line = grid.new_tensor([0.25, 0.5, 0.25])
     kernel = (line[:, None] * line).view(1, 1, 3, 3)
     return F.conv2d(F.pad(grid, (1, 1, 1, 1), 'replicate'), kernel)
+
+
+def _units(slope: Tensor) -> tuple[Tensor, float]:
+    """Units of the cells and of the loss that suit a first gradient.
+
+    In them the first step of L-BFGS, along the gradient and as long as 1 by
+    the sum over all cells, changes each cell by `STEP`, whatever its slope.
+    """
+    size = slope.abs()
+    size = (size + FLATTEST * size.max()).clamp(min=1e-12)
+    total = size.sqrt().sum()
+    unit = 1 / (STEP * float(total) ** 2)
+    return (STEP / (unit * size)).sqrt(), unit
 
 
 def _qualities(q: Tensor) -> NDArray[np.float32]:
