@@ -127,6 +127,35 @@ def test_chunks_inside_shards(make_picture):
     assert error.mean() < 0.03 * stack.max()
 
 
+def test_each_chunk_inside_a_shard_is_encoded_once(make_picture, monkeypatch):
+    stack = stack_of(make_picture)
+    array = zarr.create_array(
+        {},
+        shape=stack.shape,
+        dtype='uint16',
+        chunks=(1, 64, 64),
+        shards=(2, 64, 128),
+        serializer=zarr_v3_codec.SftCodec(quality=90),
+        compressors=None,
+    )
+    calls = []
+    encode = napari_sft.encode
+    monkeypatch.setattr(
+        napari_sft,
+        'encode',
+        lambda *a, **k: (
+            calls.append(k['quality_map'].mean()) or encode(*a, **k)
+        ),
+    )
+    quality = np.zeros(stack.shape)
+    quality[1] = 70
+    write(array, stack, quality_map=quality)
+    assert sorted(calls) == [0, 0, 70, 70]
+    alone = create({}, stack.shape, 'uint16', (1, 64, 64), 3, quality=90)
+    write(alone, stack, quality_map=quality)
+    np.testing.assert_array_equal(array[:], alone[:])
+
+
 @pytest.mark.parametrize('zarr_format', FORMATS)
 @pytest.mark.parametrize('axes', ['YXS', 'SYX', 'CYX'])
 def test_samples_are_rgb_where_they_are_said_to_be(
