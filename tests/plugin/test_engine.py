@@ -131,6 +131,7 @@ def test_cancel_ends_a_running_job(qtbot, engine):
 
 def test_cancel_forgets_a_waiting_job(qtbot, engine):
     ran = []
+    engine.request(until_cancelled)
     engine.request(ran.append)
     with qtbot.waitSignal(engine.cancelled):
         engine.cancel()

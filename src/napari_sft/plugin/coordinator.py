@@ -73,6 +73,7 @@ class Coordinator(QObject):
             preferences.base_quality,
             preferences.brush_quality,
             self.live.changed,
+            self.live.look,
         )
         self._parts: list[Part] = [
             part(self)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, Signal
 
 Job = Callable[['Task'], Any]
 
@@ -100,9 +100,6 @@ class Engine(QObject):
         self._executor: ThreadPoolExecutor | None = None
         self._running: Task | None = None
         self._waiting: Task | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._start)
         queued = Qt.ConnectionType.QueuedConnection
         self._progressed.connect(self._on_progress, queued)
         self._reported.connect(self._on_report, queued)
@@ -118,36 +115,27 @@ class Engine(QObject):
         self._waiting = Task(self, job)
         self.idle.clear()
         if self._running is not None:
-            self._running.cancelled.set()
-        self._timer.start(0)
+            self._running.cancelled.set()  # its end starts the other
+        else:
+            self._start()
 
     def cancel(self) -> None:
         """Forget what waits and end what runs, at its next sign of life."""
-        waited = self._waiting is not None
-        self._timer.stop()
         self._waiting = None
         if self._running is not None:
             self._running.cancelled.set()
-        elif waited:
-            self.idle.set()
-            self.cancelled.emit()
 
     def stop(self) -> None:
         """Cancel everything and wait until the thread has ended."""
-        self._timer.stop()
-        self._waiting = None
-        if self._running is not None:
-            self._running.cancelled.set()
-            self._running = None
+        self.cancel()
+        self._running = None
         if self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
         self.idle.set()
 
     def _start(self) -> None:
-        """Start what waits unless something runs, whose end starts it."""
-        if self._running is not None or self._waiting is None:
-            return
+        """Start what waits."""
         self._running, self._waiting = self._waiting, None
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, 'napari-sft')
@@ -178,5 +166,5 @@ class Engine(QObject):
             self.failed.emit(error)
         else:
             self.finished.emit(result)
-        if superseded and not self._timer.isActive():
+        if superseded:
             self._start()

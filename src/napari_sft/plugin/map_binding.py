@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # napari's name of each tool that differs from the view's.
 _MODES = {'pan': 'pan_zoom'}
 _TOOLS = {mode: tool for tool, mode in _MODES.items()}
-_CHANGES = ('paint', 'set_data', 'data')
+_CHANGES = ('set_data', 'data')
 _BRUSH = ('selected_label', 'brush_size', 'mode')
 
 
@@ -39,6 +39,8 @@ class MapBinding:
         Quality 0..100 that a new map is painted with.
     on_change : callable
         Called when the map, its base quality or its edges may have changed.
+    after_stroke : callable
+        Called at the end of a stroke.
 
     Attributes
     ----------
@@ -55,12 +57,13 @@ class MapBinding:
         base: int,
         brush: int,
         on_change: Callable[[], None],
+        after_stroke: Callable[[], None],
     ) -> None:
         self._viewer = viewer
         self._map, self._brush = main.map, main.brush
         self._base = float(base)
         self._brush_quality = brush
-        self._on_change = on_change
+        self._on_change, self._after_stroke = on_change, after_stroke
         self._wanted = True  # unless the user chose to have no map
         self.layer: Labels | None = None
         self.image: Image | None = None
@@ -172,6 +175,7 @@ class MapBinding:
 
     def _listen(self, on: bool) -> None:
         if self.layer is not None:
+            listen(self.layer, ('paint',), self._on_stroke, on)
             listen(self.layer, _CHANGES, self._on_data, on)
             listen(self.layer, _BRUSH, self._on_brush, on)
 
@@ -201,6 +205,11 @@ class MapBinding:
         if self.layer is not None:
             share = map_layer.painted_share(np.asarray(self.layer.data))
         self._map.set_painted(share)
+
+    def _on_stroke(self, event: object) -> None:
+        self._after_stroke()
+        # A call of `layer.paint` tells of it before it changes the data.
+        self._on_change()
 
     def _on_data(self, event: object = None) -> None:
         self._on_change()
