@@ -114,21 +114,29 @@ def test_rate_map_covers_cells_of_16_pixels(viewer, image, results):
     )
 
 
-def test_extras_appear_when_asked_for_and_hide_again(viewer, image, results):
+def test_extras_appear_one_at_a_time_when_asked_for(viewer, image, results):
     results.show(image, pictures())
     assert len(viewer.layers) == 2
     for kind in ('quality', 'error', 'rate'):
         results.set_shown(kind, True)
-        assert results.shown(kind)
+        shown = [k for k in ('error', 'rate', 'quality') if results.shown(k)]
+        assert shown == [kind]
     assert names(viewer)[1:] == [
         'cells compressed',
         'cells error',
         'cells bits',
         'cells coded quality',
     ]
-    results.set_shown('error', False)
-    assert not results.shown('error')
+    results.set_shown('rate', False)
+    assert not results.shown('rate')
     assert len(viewer.layers) == 5
+
+
+def test_original_is_not_hidden_by_an_extra(viewer, image, results):
+    results.show(image, pictures())
+    results.set_shown('error', True)
+    results.set_original_in_front(True)
+    assert not results.shown('error')
 
 
 def test_colours_fit_new_values_unless_the_user_chose(viewer, image, results):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -122,16 +121,19 @@ def new_previewer(request: Request, pixels: np.ndarray) -> Previewer:
 
 
 class Maker:
-    """Makes previews; keeps the last plane ready, so the next is quick."""
+    """Makes previews; keeps the last plane ready, so the next is quick.
+
+    One thread makes them; any may let it forget.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last: tuple[Request, np.ndarray, Previewer] | None = None
+        self._age = 0
+        self._last: tuple[int, Request, np.ndarray, Previewer] | None = None
 
     def make(
         self, request: Request, progress: Callable[[int, int], None]
     ) -> Outcome:
-        """Compress; any thread may call it.
+        """Compress.
 
         Raises
         ------
@@ -140,8 +142,7 @@ class Maker:
         """
         from napari_sft.preview import error_map
 
-        with self._lock:
-            original, previewer = self._ready(request)
+        original, previewer = self._ready(request)
         preview = previewer.run(
             request.quality(),
             target_bytes=request.target_bytes,
@@ -157,13 +158,15 @@ class Maker:
 
     def forget(self) -> None:
         """Read the plane anew next time, whose pixels may have changed."""
-        with self._lock:
-            self._last = None
+        self._age += 1
 
     def _ready(self, request: Request) -> tuple[np.ndarray, Previewer]:
-        if self._last is None or not request.same_image(self._last[0]):
+        age, last = self._age, self._last
+        if last is None or last[0] != age or not request.same_image(last[1]):
+            self._last = last = None  # two planes need not be in memory
             original = request.plane.read()
             previewer = new_previewer(request, original)
             # The map is not kept: it may be large.
-            self._last = replace(request, labels=None), original, previewer
-        return self._last[1], self._last[2]
+            last = age, replace(request, labels=None), original, previewer
+            self._last = last
+        return last[2], last[3]

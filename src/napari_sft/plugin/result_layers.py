@@ -121,7 +121,9 @@ class ResultLayers:
         self._layers, self.image = {}, None
 
     def set_shown(self, kind: str, on: bool) -> None:
-        """Show or hide 'error', 'rate' or 'quality'."""
+        """Show one of 'error', 'rate' and 'quality', or hide it."""
+        if on:
+            self._hide_extras()
         if on and kind in self._pictures:
             self._put(kind)
         if kind in self._layers:
@@ -142,6 +144,7 @@ class ResultLayers:
             return
         if on:
             self.image.visible = True
+            self._hide_extras()
         self.reconstruction.visible = not on
 
     @property
@@ -187,6 +190,11 @@ class ResultLayers:
         if self._grid_map in self._viewer.layers:
             self._move(self._grid_map, len(self._viewer.layers))
         self._on_change()
+
+    def _hide_extras(self) -> None:
+        """They lie over one another and over the pictures."""
+        for kind in set(EXTRAS) & set(self._layers):
+            self._layers[kind].visible = False
 
     def _remove_orphans(self) -> None:
         """Remove what a widget that was closed has left."""
