@@ -39,11 +39,11 @@ def windows(image: Image) -> tuple[list[tuple[str, str]], str]:
     dtype = np.dtype(finest(image).dtype)
     if dtype.itemsize == 1:
         return [], ''
-    offered = [('minmax', 'From its darkest to its brightest value')]
+    offered = [('minmax', 'Darkest to brightest')]
     if dtype.kind in 'iu':
-        offered.append(('dtype', f'All values of {8 * dtype.itemsize} bits'))
+        offered.append(('dtype', f'All of {8 * dtype.itemsize} bits'))
     if not is_rgb(image):
-        offered.append(('contrast', 'The contrast limits of its display'))
+        offered.append(('contrast', 'Contrast limits'))
     return offered, 'minmax'
 
 
