@@ -112,10 +112,11 @@ class FileDecoder:
         that are one tile.
         """
         grid = self._grid(level)
-        if grid is None:
+        pixels = self._load_model().window if grid else 0
+        if grid is None or box.area <= pixels:
             yield box
             return
-        height, width = grid.unit(CELL_STEPS * self._load_model().window)
+        height, width = grid.unit(CELL_STEPS * pixels)
         for column in grid.columns():
             for unit in column.pieces(height, width):
                 part = grid.pixels(unit).meet(box)
