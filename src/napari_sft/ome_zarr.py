@@ -260,7 +260,8 @@ def _ome(group: Any) -> dict[str, Any]:
 
 def _plain(array: Any) -> OmeImage:
     """An array by itself, its axes those it names or a guess."""
-    names = getattr(array.metadata, 'dimension_names', None)
+    about = getattr(array, 'metadata', None)  # zarr 3
+    names = getattr(about, 'dimension_names', None)
     letters = [str(name or '')[:1].upper() for name in names or ()]
     distinct = len(set(letters)) == len(letters)
     if letters and distinct and {'Y', 'X'} <= set(letters):

@@ -144,12 +144,11 @@ def _lazy(path: Path, series: Any) -> Any:
         return None
     import zarr
 
-    store = tifffile.imread(path, aszarr=True, series=0, level=0)
     try:
-        array = zarr.open_array(store, mode='r')
-    except ValueError:  # tifffile and zarr of different times
-        store.close()
+        store = tifffile.imread(path, aszarr=True, series=0, level=0)
+    except (ImportError, ValueError):  # it wants another zarr than there is
         return None
+    array = zarr.open_array(store, mode='r')
     weakref.finalize(array, store.close)
     return array
 
