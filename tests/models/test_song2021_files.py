@@ -10,9 +10,17 @@ import pytest
 import torch
 
 import napari_sft
+from napari_sft.codec import tiles
 from napari_sft.codec.coded_map import CodedMap
 from napari_sft.codec.errors import FormatError, ModelError
-from napari_sft.codec.pipeline import encode_plane, parse_plane
+from napari_sft.codec.pipeline import (
+    encode_plane,
+    parse_plane,
+    reconstruct_plane,
+)
+from napari_sft.codec.tile_decoder import Payload, TileDecoder
+from napari_sft.codec.tile_encoder import encode_tiles
+from napari_sft.codec.tiles import Grid
 from napari_sft.models.import_snapshot import (
     import_snapshot,
     network_from_state,
@@ -261,3 +269,40 @@ def test_files_of_another_kind_are_refused(folder, tmp_path, content, capsys):
 def test_names_that_would_not_be_found_are_refused(folder, tmp_path, name):
     with pytest.raises(ModelError, match='cannot name'):
         import_snapshot(tmp_path / 'any.pt', name)
+
+
+def test_tiles_have_the_symbols_of_the_whole_plane(
+    codec, make_picture, monkeypatch
+):
+    monkeypatch.setattr(tiles, 'COLUMN', 256)
+    monkeypatch.setattr(Song2021Codec, 'window', 1 << 15)
+    picture = make_picture(260, 420)
+    result, coded_map = coded(codec, picture)
+    plane = picture.astype(np.float32) / 255
+    grid = Grid(plane.shape, 128)
+
+    def read(box):
+        return plane[box.top : box.bottom, box.left : box.right]
+
+    found = {
+        (tile.row, tile.col): tile
+        for unit in encode_tiles(codec, grid, read, coded_map)
+        for tile in unit.tiles
+    }
+
+    def fetch(row, col):
+        tile = found[row, col]
+        return Payload(tile.payload, tile.symbols_crc, 'a tile')
+
+    decoder = TileDecoder(codec, grid, coded_map, fetch)
+    symbols = decoder.symbols(grid.plane)
+    assert np.abs(symbols.y).max() > 1
+    # the order of floating-point sums may flip one in thousands
+    assert (symbols.z != result.symbols.z).mean() < 1e-3
+    assert (symbols.y != result.symbols.y).mean() < 1e-3
+    whole = reconstruct_plane(codec, result.symbols, coded_map, plane.shape)
+    for box in grid.plane.pieces(8, 12):
+        pixels = grid.pixels(box)
+        wanted = whole[pixels.top : pixels.bottom, pixels.left : pixels.right]
+        errors = np.abs(decoder.picture(box) - wanted)
+        assert (errors < 1 / 255).mean() > 0.999
