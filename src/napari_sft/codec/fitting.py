@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -79,7 +80,8 @@ class _Trial:
         """Take the bytes of a part, and nothing else that is large."""
         tiles = []
         for tile in part.tiles:
-            start = self._file.seek(0, 2)
+            self._file.seek(0, os.SEEK_END)
+            start = self._file.tell()
             self._file.write(tile.payload)
             key = ((part.level, part.plane), tile.row, tile.col)
             self._tiles[key] = start, len(tile.payload), tile.symbols_crc
