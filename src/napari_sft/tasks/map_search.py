@@ -16,7 +16,7 @@ from napari_sft.tasks.classifiers import Classifier
 from napari_sft.tasks.differentiable import DifferentiableCodec
 from napari_sft.tasks.registry import Progress, TaskError
 
-START = -2.0  # lowest argument of the sigmoid to start from: the paper's mean
+STARTS = (0.03, 0.12, 0.3, 0.6, 0.9)  # q of the flat maps to start from
 STEP = 0.6  # of that argument, in the first step
 LEAP = 1.0  # the longest step of a cell
 HISTORY = 3  # steps that L-BFGS looks back
@@ -131,11 +131,16 @@ class MapSearch:
             progress(done, iterations)
         return best
 
+    @torch.no_grad()
     def start(self) -> Tensor:
-        """The sigmoid's argument that the search starts from, flat."""
-        at = 2 * math.log10(self.weight)
-        at = min(max(at, START), -START)
-        return self.codec.x.new_full((1, 1, *self.codec.cells), at)
+        """The flat map with the least loss, as the sigmoid's argument.
+
+        One picture is recognised at the lowest quality, another one needs a
+        high one throughout.
+        """
+        shape = 1, 1, *self.codec.cells
+        flat = [self.codec.x.new_full(shape, q) for q in STARTS]
+        return torch.logit(min(flat, key=lambda q: float(self.loss(q))))
 
 
 def smoothed(grid: Tensor) -> Tensor:
