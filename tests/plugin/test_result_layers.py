@@ -9,7 +9,8 @@ pytest.importorskip('napari')
 from napari.components import ViewerModel
 
 from napari_sft.plugin import image_layer, map_layer
-from napari_sft.plugin.result_layers import ResultLayers, grid_of
+from napari_sft.plugin.result_layers import ResultLayers
+from napari_sft.plugin.side_by_side import grid_of
 
 
 @pytest.fixture
@@ -192,6 +193,43 @@ def test_leaving_the_grid_by_napari_restores_it_too(viewer, image, results):
     grid_of(viewer).enabled = False
     assert not results.side_by_side
     assert grid_of(viewer).shape == (-1, -1)
+
+
+def test_hidden_extra_is_up_to_date_when_napari_shows_it(
+    viewer, image, results
+):
+    results.show(image, pictures(value=1))
+    results.set_shown('error', True)
+    results.set_shown('error', False)
+    results.show(image, pictures(value=6))
+    layer = viewer.layers['cells error']
+    layer.visible = True
+    assert (layer.data == 6).all()
+    assert tuple(layer.contrast_limits) == (0, 6)
+
+
+@pytest.mark.parametrize('gone', ['cells compressed', 'cells'])
+def test_side_by_side_ends_with_what_it_compares(viewer, image, results, gone):
+    results.show(image, pictures())
+    results.set_side_by_side(True)
+    viewer.layers.remove(gone)
+    assert not results.side_by_side
+    assert not grid_of(viewer).enabled
+
+
+def test_grid_of_the_user_is_left_alone(viewer, image, results):
+    grid_of(viewer).enabled = True
+    results.show(image, pictures())
+    results.clear()
+    assert grid_of(viewer).enabled
+
+
+def test_left_results_are_no_longer_linked(viewer, image, results):
+    results.show(image, pictures())
+    layer = results.reconstruction
+    results.release()
+    image.gamma = 0.5
+    assert layer.gamma == 1
 
 
 def test_moved_image_takes_its_results_along(image, results, viewer):

@@ -190,12 +190,10 @@ class MapBinding:
         """Let the views say what the layer holds."""
         self._map.set_base_quality(round(self.base))
         self._map.set_feather(round(self.feather))
-        missing = (
-            ''
-            if self.layer is not None
-            else ('Make or choose a quality map first')
+        missing = self.layer is None
+        self._brush.set_unavailable(
+            'Make or choose a quality map first' if missing else self.problem
         )
-        self._brush.set_unavailable(missing or self.problem)
         self._on_brush()
         self.show_painted()
 

@@ -14,10 +14,10 @@ from napari_sft.plugin.image_layer import (
     listen,
     placement,
 )
+from napari_sft.plugin.side_by_side import SideBySide
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.components.grid import GridCanvas
     from napari.layers import Image, Labels, Layer
     from napari.utils.events import Event
 
@@ -34,11 +34,6 @@ _NAMES = {
 _COLOURS = {'error': 'inferno', 'rate': 'magma', 'quality': 'viridis'}
 EXTRAS = tuple(_COLOURS)
 _LINKED = ('contrast_limits', 'gamma', 'colormap', 'interpolation2d')
-
-
-def grid_of(viewer: ViewerModel) -> GridCanvas:
-    """The viewer's grid, which is the canvas's since napari 0.9."""
-    return getattr(viewer, 'canvas', viewer).grid
 
 
 class ResultLayers:
@@ -65,11 +60,9 @@ class ResultLayers:
         self._layers: dict[str, Image] = {}
         self._pictures: dict[str, np.ndarray] = {}
         self._limits: dict[str, tuple[float, float]] = {}
-        self._grid: dict[str, Any] = {}  # napari's own, while side by side
-        self._grid_map: Labels | None = None
+        self._beside = SideBySide(viewer, on_change)
         self.image: Image | None = None
         viewer.layers.events.removed.connect(self._on_removed)
-        grid_of(viewer).events.enabled.connect(self._on_grid)
 
     @property
     def reconstruction(self) -> Image | None:
@@ -93,12 +86,14 @@ class ResultLayers:
             self.image = image
             self._follow(True)
         self._pictures = dict(pictures)
-        for kind in (RECONSTRUCTION, *(set(EXTRAS) & set(self._layers))):
-            self._put(kind)
+        for kind in (RECONSTRUCTION, *filter(self.shown, EXTRAS)):
+            self._put(kind)  # the others when they are shown
         self._on_change()
 
     def clear(self) -> None:
         """Remove the results and forget their image."""
+        self.set_side_by_side(False)
+        self._unlink()
         layers, self._layers = self._layers, {}
         for layer in layers.values():
             if layer in self._viewer.layers:
@@ -113,9 +108,10 @@ class ResultLayers:
     def release(self) -> None:
         """Leave the layers to the user, and listen no more."""
         self._viewer.layers.events.removed.disconnect(self._on_removed)
-        grid_of(self._viewer).events.enabled.disconnect(self._on_grid)
+        self._beside.release()
         for layer in self._layers.values():
             layer.events.visible.disconnect(self._on_visible)
+        self._unlink()
         if self.image is not None:
             self._follow(False)
         self._layers, self.image = {}, None
@@ -124,7 +120,7 @@ class ResultLayers:
         """Show one of 'error', 'rate' and 'quality', or hide it."""
         if on:
             self._hide_extras()
-        if on and kind in self._pictures:
+        if on and kind in self._pictures and kind not in self._layers:
             self._put(kind)
         if kind in self._layers:
             self._layers[kind].visible = on
@@ -150,7 +146,7 @@ class ResultLayers:
     @property
     def side_by_side(self) -> bool:
         """Whether original and reconstruction lie side by side."""
-        return bool(self._grid)
+        return self._beside.on
 
     def set_side_by_side(self, on: bool, over: Labels | None = None) -> None:
         """Put original and reconstruction side by side, or on one another.
@@ -162,34 +158,15 @@ class ResultLayers:
         over : Labels, optional
             The map that is to stay over the original.
         """
-        grid = grid_of(self._viewer)
         if not on:
-            grid.enabled = False  # `_on_grid` puts the rest back
-            return
-        if self.image is None or self.side_by_side:
-            return
-        self.set_original_in_front(False)
-        self.image.visible = True
-        with_map = over is not None and over in self._viewer.layers
-        self._grid = {'stride': grid.stride, 'shape': grid.shape}
-        self._grid_map = over if with_map else None
-        order = [self.image, *([over] if with_map else [])]
-        for at, layer in enumerate([*order, *self._layers.values()]):
-            self._move(layer, at)
-        grid.stride = len(order)
-        grid.shape = (1, -1)
-        grid.enabled = True
-        self._on_change()
-
-    def _on_grid(self, event: Event) -> None:
-        grid = grid_of(self._viewer)
-        if grid.enabled or not self._grid:
-            return
-        grid.stride, grid.shape = self._grid['stride'], self._grid['shape']
-        self._grid = {}
-        if self._grid_map in self._viewer.layers:
-            self._move(self._grid_map, len(self._viewer.layers))
-        self._on_change()
+            self._beside.stop()
+        elif self.image is not None and not self.side_by_side:
+            self.set_original_in_front(False)
+            self.image.visible = True
+            left: list[Layer] = [self.image]
+            if over is not None and over in self._viewer.layers:
+                left.append(over)
+            self._beside.start(left, list(self._layers.values()))
 
     def _hide_extras(self) -> None:
         """They lie over one another and over the pictures."""
@@ -288,17 +265,26 @@ class ResultLayers:
             for name, value in self._placement(kind).items():
                 setattr(layer, name, value)
 
+    def _unlink(self) -> None:
+        """Let original and reconstruction be displayed differently."""
+        if self.image is not None and self.reconstruction is not None:
+            pair = [self.image, self.reconstruction]
+            self._viewer.layers.unlink_layers(pair, _LINKED)
+
     def _on_visible(self, event: Event) -> None:
+        for kind in filter(self.shown, self._layers):
+            if self._layers[kind].data is not self._pictures.get(kind):
+                self._put(kind)
         self._on_change()
 
     def _on_removed(self, event: Event) -> None:
         layer: Layer = event.value
         for kind in [k for k, own in self._layers.items() if own is layer]:
+            if kind == RECONSTRUCTION:
+                self.set_side_by_side(False)
+                self._unlink()
             del self._layers[kind]
             self._limits.pop(kind, None)
             self._on_change()
         if layer is self.image:
             self.clear()
-
-    def _move(self, layer: Layer, to: int) -> None:
-        self._viewer.layers.move(self._viewer.layers.index(layer), to)
