@@ -230,8 +230,25 @@ def test_map_that_comes_after_its_image_is_taken(whole, main, viewer, picture):
     layer = viewer.add_layer(map_layer.make(image))
     assert whole.map.layer is layer
     main.map.map_chosen.emit('')
-    viewer.add_layer(map_layer.make(image))
+    assert whole.map.layer is None
+    image.name = 'nuclei'
     assert whole.map.layer is None, 'the user wants none'
+
+
+def test_map_that_is_selected_is_the_one_that_counts(
+    whole, main, viewer, picture
+):
+    image = viewer.add_image(picture, name='cells')
+    first = viewer.add_layer(map_layer.make(image))
+    second = viewer.add_layer(map_layer.make(image))
+    assert whole.map.layer is second
+    viewer.layers.selection.active = first
+    assert whole.map.layer is first
+    viewer.layers.selection.active = image
+    assert whole.map.layer is first
+    other = viewer.add_image(picture[:32, :32], name='other')
+    viewer.add_layer(map_layer.make(other))
+    assert whole.map.layer is first, 'the other does not fit'
 
 
 def test_map_of_a_reader_gets_a_brush_that_suits_it(

@@ -157,6 +157,7 @@ class Coordinator(QObject):
             (layers.inserted, self._on_inserted),
             (layers.removed, self._refresh),
             (layers.reordered, self._refresh),
+            (self.viewer.layers.selection.events.active, self._on_active),
             (self.viewer.dims.events.point, self._on_dims),
             (self.viewer.events.theme, self._on_theme),
         ]
@@ -173,6 +174,10 @@ class Coordinator(QObject):
         self.map.refresh()
         for part in self._parts:
             part.layers_changed()
+
+    def _on_active(self, event: Any) -> None:
+        """The map that is painted is the one that counts."""
+        self.map.prefer(event.value)
 
     def _on_dims(self, event: Any = None) -> None:
         if self.image is not None and image_layer.stack_shape(self.image):

@@ -13,7 +13,7 @@ from napari_sft.plugin.image_layer import MOVES, listen, place
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Labels, Layer
 
     from napari_sft.plugin.widgets.main_widget import MainWidget
 
@@ -138,6 +138,17 @@ class MapBinding:
         if self.layer in fitting and self.layer not in named:
             named.append(self.layer)
         return next(iter([*named, *fitting]), None)
+
+    def prefer(self, layer: Layer | None) -> None:
+        """Take a layer that was selected, if it is a map that fits."""
+        if layer is None or layer is self.layer or self.image is None:
+            return
+        if map_layer.is_map(layer) and not map_layer.problem(
+            layer, self.image
+        ):
+            self._wanted = True
+            self.choose(layer)
+            self.refresh()
 
     def choose(self, layer: Labels | None) -> None:
         """Paint another map, or none."""
