@@ -38,6 +38,7 @@ LAYERS = {
     'napari_sft.zarr_v2_codec': 2,
     'napari_sft.zarr_v3_codec': 2,
     'napari_sft.zarr_writing': 2,
+    'napari_sft.cores': 2,
     'napari_sft.dask_cluster': 3,
     'napari_sft.encoding_tasks': 3,
     'napari_sft.parallel_encoding': 3,

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import napari_sft
 from napari_sft.codec.errors import SftError
-from napari_sft.parallel_encoding import share_cores
+from napari_sft.cores import share_cores
 
 TIMEOUT = 20  # seconds to wait for a scheduler
 

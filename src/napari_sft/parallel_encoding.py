@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from napari_sft.codec.container import Calibration
 from napari_sft.codec.image import Image
 from napari_sft.codec.merging import Stack, merge_planes
+from napari_sft.cores import cores, share_cores
 from napari_sft.encoding_tasks import (
     WHOLE_STACK,
     Request,
@@ -208,13 +208,6 @@ class _Failed:
         raise self._error
 
 
-def cores() -> int:
-    """Number of processor cores that this process may use."""
-    with suppress(AttributeError):  # it is not on every system
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @contextmanager
 def threads(count: int) -> Iterator[Executor]:
     """An executor of threads that share the cores among them."""
@@ -232,19 +225,6 @@ def threads(count: int) -> Iterator[Executor]:
     finally:
         executor.shutdown(cancel_futures=True)
         torch.set_num_threads(before)
-
-
-def share_cores(tasks: int) -> None:
-    """Let torch use in this thread its share of the cores.
-
-    Parameters
-    ----------
-    tasks : int
-        How many tasks run at once on this machine.
-    """
-    import torch
-
-    torch.set_num_threads(max(1, cores() // max(1, tasks)))
 
 
 def _counted(
