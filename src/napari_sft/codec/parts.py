@@ -82,10 +82,14 @@ def encoded(job: Job, shift: int = 0) -> Iterator[Part]:
             else:
                 parts = _whole(job.model, shape, pixels, coded_map)
             for box, tiles, picture in parts:
-                original = partial(pixels.read, box)
                 yield Part(
-                    *(level, plane, coded_map, box, tiles),
-                    *(original, picture),
+                    level=level,
+                    plane=plane,
+                    coded_map=coded_map,
+                    box=box,
+                    tiles=tiles,
+                    original=partial(pixels.read, box),
+                    picture=picture,
                 )
 
 
@@ -98,7 +102,12 @@ def _tiles(
     for unit in encode_tiles(model, grid, pixels.read, coded_map):
         picture = partial(
             synthesise_box,
-            *(model, unit.latents, unit.around, unit.box, coded_map, grid),
+            model=model,
+            latents=unit.latents,
+            around=unit.around,
+            box=unit.box,
+            coded_map=coded_map,
+            grid=grid,
         )
         yield grid.pixels(unit.box), unit.tiles, picture
 
