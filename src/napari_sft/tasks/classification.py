@@ -32,7 +32,7 @@ LONGEST = 512  # side at which larger pictures are looked at
 def classification_map(
     image: Any,
     *,
-    weight: float = 0.3,
+    weight: float = 10,
     iterations: int = 5,
     label: int | None = None,
     classifier: Classifier | str = ESTIMATOR,
