@@ -161,7 +161,7 @@ def test_a_plane_that_fails_leaves_no_file(tmp_path, make_picture):
 
 
 def test_threads_share_the_cores(monkeypatch):
-    monkeypatch.setattr(parallel_encoding, 'cores', lambda: 8)
+    monkeypatch.setattr('napari_sft.cores.cores', lambda: 8)
     before = torch.get_num_threads()
     with threads(3) as pool:
         assert pool.submit(torch.get_num_threads).result() == 2
