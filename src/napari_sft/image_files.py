@@ -65,7 +65,7 @@ def read_picture(
     """
     try:
         if is_zarr(path):
-            from napari_sft.ome_zarr import open_zarr
+            from napari_sft.ngff.reading import open_zarr
 
             return open_zarr(path).picture
         if path.suffix.lower() in TIFF:

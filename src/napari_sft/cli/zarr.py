@@ -58,7 +58,7 @@ def to_zarr(
       napari-sft to-zarr slide.sft slide.ome.zarr
       napari-sft to-zarr slide.sft plain.ome.zarr --codec zstd
     """
-    from napari_sft.ome_zarr_writing import write_ome_zarr
+    from napari_sft.ngff.writing import write_ome_zarr
 
     folder = target or source.with_suffix('.ome.zarr')
 
@@ -126,7 +126,7 @@ def from_zarr(
       napari-sft from-zarr plain.ome.zarr small.sft --quality 40
     """
     import napari_sft
-    from napari_sft.ome_zarr import zarr_to_sft
+    from napari_sft.ngff.reading import zarr_to_sft
 
     name = source.name.removesuffix('.zarr').removesuffix('.ome')
     file = target or source.with_name(f'{name}.sft')

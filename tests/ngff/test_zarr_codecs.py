@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import napari_sft
-from napari_sft.zarr_chunks import ChunkCoder, installed_weights
-from napari_sft.zarr_writing import write
+from napari_sft.ngff.array_writing import write
+from napari_sft.ngff.chunks import ChunkCoder, installed_weights
 
 zarr = pytest.importorskip('zarr')
 numcodecs = pytest.importorskip('numcodecs')
 pytest.importorskip('zarr.abc.codec', reason='zarr before 3')
 
-from napari_sft import zarr_v2_codec, zarr_v3_codec  # noqa: E402
+from napari_sft.ngff import zarr_v2_codec, zarr_v3_codec  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures('tiny_model')
 FORMATS = (2, 3)
@@ -235,7 +235,7 @@ def test_an_array_with_a_map_is_not_written_without_it(make_picture):
     array = create(
         {}, stack.shape, 'uint16', stack.shape, 3, quality_map='quality'
     )
-    with pytest.raises(napari_sft.MapError, match='zarr_writing.write'):
+    with pytest.raises(napari_sft.MapError, match='array_writing.write'):
         array[:] = stack
     with pytest.raises(napari_sft.MapError, match="no quality map 'quality'"):
         write(array, stack)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_sft.codec.errors import ImageError
-from napari_sft.ome_attributes import OWN, PRIMARIES, ome_unit
+from napari_sft.ngff.attributes import OWN, PRIMARIES, ome_unit
 
 
 @dataclass(frozen=True)

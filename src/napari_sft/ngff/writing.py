@@ -16,12 +16,12 @@ from napari_sft.codec.container import Reader
 from napari_sft.codec.errors import SftError
 from napari_sft.codec.layout import Layout, canonical
 from napari_sft.codec.merging import split_plane
-from napari_sft.ome_attributes import attributes, ome_axes
-from napari_sft.ome_levels import LevelMaps, levels_of
+from napari_sft.ngff.array_writing import write
+from napari_sft.ngff.attributes import attributes, ome_axes
+from napari_sft.ngff.chunks import ChunkPlace, chunk_place
+from napari_sft.ngff.levels import LevelMaps, levels_of
 from napari_sft.regions import Turned, blocks
 from napari_sft.sft_image import SftImage
-from napari_sft.zarr_chunks import ChunkPlace, chunk_place
-from napari_sft.zarr_writing import write
 
 CHUNK = 1024
 MAPS = 'quality'  # the group of quality maps, an array for each level
@@ -180,7 +180,7 @@ def _coding(
     weights: str,
 ) -> dict[str, Any]:
     """How `create_array` is told to code chunks."""
-    from napari_sft.zarr_v3_codec import SftCodec
+    from napari_sft.ngff.zarr_v3_codec import SftCodec
 
     serializer = SftCodec(
         quality=maps.first,

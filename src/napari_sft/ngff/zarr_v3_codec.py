@@ -10,7 +10,7 @@ import numpy as np
 from zarr.abc.codec import ArrayBytesCodec
 
 from napari_sft.codec.errors import FormatError, ImageError, SftError
-from napari_sft.zarr_chunks import ChunkCoder
+from napari_sft.ngff.chunks import ChunkCoder
 
 if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec
@@ -23,13 +23,13 @@ NAME = 'napari_sft'
 class SftCodec(ArrayBytesCodec):
     """Chunks as `.sft` files; also the chunks inside shards.
 
-    Takes the parameters of `napari_sft.zarr_chunks.ChunkCoder`. Zarr finds it
+    Takes the parameters of `napari_sft.ngff.chunks.ChunkCoder`. Zarr finds it
     by the name `napari_sft`.
 
     Examples
     --------
     >>> import zarr
-    >>> from napari_sft.zarr_v3_codec import SftCodec
+    >>> from napari_sft.ngff.zarr_v3_codec import SftCodec
     >>> array = zarr.create_array(
     ...     'stack.zarr', data=stack, chunks=(1, 512, 512),
     ...     serializer=SftCodec(quality=60, windows=(0, 4095)),

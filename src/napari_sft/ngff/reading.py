@@ -1,7 +1,6 @@
 """Zarr arrays and OME-Zarr images, opened.
 
-`ome_metadata` knows what they say about themselves; `ome_zarr_writing` makes
-them.
+`metadata` knows what they say about themselves; `writing` makes them.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from napari_sft.codec.container import Calibration, Reader
 from napari_sft.codec.errors import ImageError, SftError
 from napari_sft.codec.image import Image, Layout
 from napari_sft.codec.merging import Stack, merge_planes
-from napari_sft.ome_metadata import OmeImage, parse
+from napari_sft.ngff.array_writing import coder_of, sibling
+from napari_sft.ngff.chunks import ChunkCoder
+from napari_sft.ngff.metadata import OmeImage, parse
 from napari_sft.picture import Picture
 from napari_sft.regions import Turned
-from napari_sft.zarr_chunks import ChunkCoder
-from napari_sft.zarr_writing import coder_of, sibling
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 A codec is not told where its chunk lies. What it needs to know about that
 (the chunk's part of a quality map, how much of it lies inside the array) is
-put aside for it by `zarr_writing.write`; without that, chunks have one
+put aside for it by `array_writing.write`; without that, chunks have one
 quality everywhere.
 
 Coding is lossy: writing a part of a chunk decodes and encodes all of it
@@ -80,7 +80,7 @@ class ChunkCoder:
         0..100, where there is no map.
     quality_map : str, optional
         Path of the array of qualities, relative to the group of the coded
-        one. With it, only `zarr_writing.write` can write.
+        one. With it, only `array_writing.write` can write.
     windows : {'auto', 'dtype', 'minmax'}, (lo, hi) or a pair a channel
         Values that map to 0 and 1, see `Image.windows`. 'auto' and 'minmax'
         look at each chunk on its own; pairs treat all chunks alike.
@@ -216,7 +216,7 @@ class ChunkCoder:
         if self.quality_map is not None:
             raise MapError(
                 f'the qualities of this array lie in {self.quality_map!r}; '
-                'write it by napari_sft.zarr_writing.write'
+                'write it by napari_sft.ngff.array_writing.write'
             )
 
 

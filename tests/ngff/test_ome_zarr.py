@@ -12,10 +12,10 @@ import napari_sft
 from napari_sft.cli import app
 from napari_sft.codec.errors import ImageError, SftError
 from napari_sft.image_files import find_pictures, read_picture
-from napari_sft.ome_attributes import ome_axes
-from napari_sft.ome_metadata import parse
-from napari_sft.ome_zarr import open_zarr
-from napari_sft.ome_zarr_writing import write_ome_zarr
+from napari_sft.ngff.attributes import ome_axes
+from napari_sft.ngff.metadata import parse
+from napari_sft.ngff.reading import open_zarr
+from napari_sft.ngff.writing import write_ome_zarr
 
 zarr = pytest.importorskip('zarr', minversion='3')
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from napari_sft.codec.errors import ImageError, MapError, SftError
+from napari_sft.ngff.chunks import ChunkCoder, ChunkPlace, chunk_place
 from napari_sft.regions import Region, blocks
-from napari_sft.zarr_chunks import ChunkCoder, ChunkPlace, chunk_place
 
 
 def write(

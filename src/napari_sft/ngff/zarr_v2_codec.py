@@ -9,7 +9,7 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes
 
 from napari_sft.codec.errors import ImageError
-from napari_sft.zarr_chunks import ChunkCoder
+from napari_sft.ngff.chunks import ChunkCoder
 
 NAME = 'napari_sft'
 
@@ -17,13 +17,13 @@ NAME = 'napari_sft'
 class SftCodec(Codec):
     """Chunks as `.sft` files.
 
-    Takes the parameters of `napari_sft.zarr_chunks.ChunkCoder`. numcodecs
+    Takes the parameters of `napari_sft.ngff.chunks.ChunkCoder`. numcodecs
     finds it by the id `napari_sft`.
 
     Examples
     --------
     >>> import zarr
-    >>> from napari_sft.zarr_v2_codec import SftCodec
+    >>> from napari_sft.ngff.zarr_v2_codec import SftCodec
     >>> array = zarr.create_array(
     ...     'stack.zarr', data=stack, chunks=(1, 512, 512), zarr_format=2,
     ...     compressors=SftCodec(quality=60, windows=(0, 4095)),
