@@ -11,10 +11,10 @@ import napari_sft
 from napari_sft.codec.errors import SftError
 from napari_sft.codec.metrics import psnr
 from napari_sft.codec.quality import feather, from_shapes, to_gray
-from napari_sft.comparison import file_of_size
 from napari_sft.demo_picture import Panel, compose, map_over
 from napari_sft.image_files import write_picture
 from napari_sft.other_codecs import CODECS
+from napari_sft.preview.comparison import file_of_size
 
 NAMES = (
     'original.png',

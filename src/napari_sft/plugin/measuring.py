@@ -13,11 +13,11 @@ from napari_sft.plugin.previewing import new_previewer
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from napari_sft.comparison import Comparison
     from napari_sft.plugin.coordinator import Coordinator
     from napari_sft.plugin.engine import Task
     from napari_sft.plugin.previewing import Outcome
-    from napari_sft.sweep import Point
+    from napari_sft.preview.comparison import Comparison
+    from napari_sft.preview.sweep import Point
 
 
 class Measuring(Part):
@@ -69,7 +69,7 @@ class Measuring(Part):
             return
 
         def job(task: Task) -> Comparison:
-            from napari_sft.comparison import compare
+            from napari_sft.preview.comparison import compare
 
             return compare(outcome.original, outcome.preview)
 
@@ -86,7 +86,7 @@ class Measuring(Part):
             return
 
         def job(task: Task) -> None:
-            from napari_sft.sweep import sweep
+            from napari_sft.preview.sweep import sweep
 
             # One of its own: it must not hold up the preview's.
             previewer = new_previewer(request, request.plane.read())

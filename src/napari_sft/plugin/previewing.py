@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sft.plugin.image_layer import Plane
-    from napari_sft.preview import Preview, Previewer
+    from napari_sft.preview.previewer import Preview, Previewer
 
 
 def quality_of(
@@ -49,7 +49,7 @@ class Request:
     plane : Plane
         What to compress; read in the job, for it may be lazy.
     settings : dict
-        As `napari_sft.preview.Previewer` takes them.
+        As `napari_sft.preview.previewer.Previewer` takes them.
     labels : ndarray of uint8 (Y, X) or None
         A copy of the painted map; None for one quality everywhere.
     base : float
@@ -115,7 +115,7 @@ class Outcome:
 
 def new_previewer(request: Request, pixels: np.ndarray) -> Previewer:
     """A previewer of a request's plane, whose pixels have been read."""
-    from napari_sft.preview import Previewer
+    from napari_sft.preview.previewer import Previewer
 
     return Previewer(pixels, rgb=request.plane.rgb, **request.settings)
 
@@ -138,9 +138,9 @@ class Maker:
         Raises
         ------
         SftError
-            As `napari_sft.preview.Previewer`.
+            As `napari_sft.preview.previewer.Previewer`.
         """
-        from napari_sft.preview import error_map
+        from napari_sft.preview.previewer import error_map
 
         original, previewer = self._ready(request)
         preview = previewer.run(

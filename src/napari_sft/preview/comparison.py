@@ -16,7 +16,7 @@ from napari_sft.codec.windows import Window
 from napari_sft.other_codecs import OtherCodec, RateCurve, other_codec
 
 if TYPE_CHECKING:
-    from napari_sft.preview import Preview
+    from napari_sft.preview.previewer import Preview
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import pytest
 import napari_sft
 from napari_sft.codec.container import Reader
 from napari_sft.codec.errors import ImageError, MapError, TargetError
-from napari_sft.preview import Previewer, error_map
+from napari_sft.preview.previewer import Previewer, error_map
 
 pytestmark = pytest.mark.usefixtures('tiny_model')
 

@@ -10,9 +10,9 @@ from PIL import Image
 
 from napari_sft.codec.errors import ImageError, SftError
 from napari_sft.codec.metrics import psnr
-from napari_sft.comparison import compare, file_of_size
 from napari_sft.other_codecs import other_codec
-from napari_sft.preview import Previewer
+from napari_sft.preview.comparison import compare, file_of_size
+from napari_sft.preview.previewer import Previewer
 
 pytestmark = pytest.mark.usefixtures('tiny_model')
 

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sft.remembering_model import RememberingModel, digest, memory
+from napari_sft.preview.remembering_model import (
+    RememberingModel,
+    digest,
+    memory,
+)
 
 
 class Model:

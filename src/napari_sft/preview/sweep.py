@@ -13,9 +13,9 @@ from napari_sft.codec.errors import SftError
 from napari_sft.codec.image import normalise
 from napari_sft.codec.metrics import ms_ssim, psnr
 from napari_sft.codec.windows import Window
-from napari_sft.comparison import eight_bits, from_eight_bits
 from napari_sft.other_codecs import OtherCodec, other_codec
-from napari_sft.preview import Preview, Previewer
+from napari_sft.preview.comparison import eight_bits, from_eight_bits
+from napari_sft.preview.previewer import Preview, Previewer
 
 OURS, JPEG = 'napari-sft', 'JPEG'
 # Steps of the rate, not of the quality, that are about even.

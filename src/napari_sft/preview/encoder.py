@@ -22,7 +22,7 @@ from napari_sft.codec.model import Indices, Symbols
 from napari_sft.codec.parts import Part, Progress, Steps, encoded
 from napari_sft.codec.rate_control import TRIALS
 from napari_sft.codec.tiles import BLOCK, CELLS, Box, Grid, fine_window
-from napari_sft.remembering_model import RememberingModel, digest
+from napari_sft.preview.remembering_model import RememberingModel, digest
 
 Bits = NDArray[np.float32]
 

@@ -7,8 +7,8 @@ import pytest
 
 import napari_sft
 from napari_sft.codec.errors import SftError
-from napari_sft.preview import Previewer
-from napari_sft.sweep import sweep
+from napari_sft.preview.previewer import Previewer
+from napari_sft.preview.sweep import sweep
 
 pytestmark = pytest.mark.usefixtures('tiny_model')
 

@@ -21,8 +21,8 @@ from napari_sft.codec.errors import ImageError
 from napari_sft.codec.image import Image, Window, WindowChoice
 from napari_sft.codec.job import Job
 from napari_sft.codec.tiles import DEFAULT_TILE, check_tile
-from napari_sft.preview_encoder import encode_preview, measures
-from napari_sft.remembering_model import RememberingModel, memory
+from napari_sft.preview.encoder import encode_preview, measures
+from napari_sft.preview.remembering_model import RememberingModel, memory
 from napari_sft.verification import Verification, save_verified
 
 Progress = Callable[[int, int], None]

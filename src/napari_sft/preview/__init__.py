@@ -1,0 +1,1 @@
+"""A plane encoded again and again while its map is painted, and measured."""
