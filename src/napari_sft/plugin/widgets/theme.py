@@ -65,7 +65,7 @@ def colours_of(theme_id: str) -> Colours:
     )
     return Colours(
         theme=theme.id,
-        dark=theme.type == 'dark',
+        dark=qcolor(rgb['background']).lightness() < 128,
         font=get_settings().appearance.font_size,
         dim=_mixed(rgb['text'], rgb['background'], 0.68),
         **{name: rgb[name] for name in names},
