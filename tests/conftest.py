@@ -81,9 +81,9 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         latent_channels=32,
         hyper_channels=16,
         context_channels=32,
-        channels=(8, 16, 16, 32),
-        encoder_blocks=(1, 1, 1, 1),
-        decoder_blocks=(1, 1, 1, 1),
+        channels=(8, 16, 32),
+        encoder_blocks=(1, 1, 1),
+        decoder_blocks=(1, 1, 1),
     )
     pictures = np.stack(
         [picture_of(128, 64 + 128 * n, seed=n)[:, -64:] for n in range(24)]

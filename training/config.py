@@ -136,7 +136,7 @@ class TrainingConfig:
     decay_minutes: float = 0.0
     optimiser: str = 'muon'
     learning_rate: float = 1e-3
-    encoder_learning_rate: float = 1.5e-4
+    encoder_learning_rate: float = 5e-4
     decoder_learning_rate: float = 1.5e-3
     linear_learning_rate: float = 5e-6
     gain_learning_rate: float = 5e-4

@@ -17,9 +17,9 @@ TINY_MODEL: dict[str, Any] = {
     'latent_channels': 32,
     'hyper_channels': 8,
     'context_channels': 16,
-    'channels': [8, 8, 16, 16],
-    'encoder_blocks': [1, 1, 1, 1],
-    'decoder_blocks': [1, 1, 1, 1],
+    'channels': [8, 16, 16],
+    'encoder_blocks': [1, 1, 1],
+    'decoder_blocks': [1, 1, 1],
 }
 TINY_SONG2021: dict[str, Any] = {
     'N': 16,

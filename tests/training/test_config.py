@@ -37,7 +37,7 @@ def test_a_saved_configuration_reads_the_same(tmp_path):
     config = TrainingConfig(
         sources=[{'path': 'a', 'share': 2, 'regions': 'b'}],
         patch_size=128,
-        sizes={'channels': [8, 8, 16, 16]},
+        sizes={'channels': [8, 16, 16]},
         compile=True,
     )
     config.save(tmp_path / 'config.yaml')
@@ -93,7 +93,7 @@ def test_whole_numbers_pass_for_floats(tmp_path):
         ({'model': 3}, ['model', 'text', '3']),
         ({'model': {'width': 3}}, ['sizes', "'width'", 'latent_channels']),
         ({'sizes': {'hyper_channels': 0}}, ['sizes.hyper_channels']),
-        ({'sizes': {'channels': [8, 8]}}, ['sizes.channels', '4 whole']),
+        ({'sizes': {'channels': [8, 8]}}, ['sizes.channels', '3 whole']),
         ({'sizes': {'N': 8}}, ["'N'", 'compact']),
         ({**SONG, 'sizes': {'N': 'big'}}, ['sizes.N', 'whole', "'big'"]),
         ({**SONG, 'sizes': {'N': 10}}, ['sizes', 'N = 10']),

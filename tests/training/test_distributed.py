@@ -77,9 +77,9 @@ def values(tmp_path_factory, request) -> dict[str, Any]:
         'latent_channels': 32,
         'hyper_channels': 8,
         'context_channels': 16,
-        'channels': [8, 8, 16, 16],
-        'encoder_blocks': [1, 1, 1, 1],
-        'decoder_blocks': [1, 1, 1, 1],
+        'channels': [8, 16, 16],
+        'encoder_blocks': [1, 1, 1],
+        'decoder_blocks': [1, 1, 1],
     }
     return {
         'sources': [{'path': str(folder)}],

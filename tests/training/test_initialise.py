@@ -35,9 +35,9 @@ def model() -> CompactModel:
             latent_channels=32,
             hyper_channels=8,
             context_channels=16,
-            channels=(8, 8, 16, 16),
-            encoder_blocks=(1, 1, 1, 1),
-            decoder_blocks=(1, 1, 1, 1),
+            channels=(8, 16, 16),
+            encoder_blocks=(1, 1, 1),
+            decoder_blocks=(1, 1, 1),
         )
     )
     initialise(model, smooth_patches(150, seed=0))

@@ -36,6 +36,10 @@ from napari_sft.models.sft import ConditionNetwork
 __all__ = ['BLOCK', 'CompactConfig', 'CompactModel', 'CompactOutput']
 
 
+# Half of the exponent of lambda(q): a step goes with lambda**-0.5.
+KAPPA = 2.191
+
+
 @dataclass
 class CompactOutput:
     """What a forward pass gives; shapes for an image (B, 3, H, W).
@@ -75,7 +79,7 @@ class CompactModel(nn.Module):
         self.condition = ConditionNetwork(c.condition_channels)
         self.distribution = SymbolDistribution()
         self.log_gain = nn.Parameter(torch.full((c.latent_channels,), 1.554))
-        self.kappa = nn.Parameter(torch.full((c.latent_channels,), 2.191))
+        self.kappa = nn.Parameter(torch.full((c.latent_channels,), KAPPA))
         self.z_index = nn.Conv2d(1, c.hyper_channels, 1)
         self.register_buffer('latent_scale', torch.ones(c.latent_channels))
 
@@ -91,7 +95,7 @@ class CompactModel(nn.Module):
 
     def analyse(self, x: Tensor, q: Tensor) -> Tensor:
         """y (B, M, H/16, W/16), in units of symbols."""
-        return self.g_a(x, q) * self.gain(q)
+        return self.g_a(x, q, self.gain(q))
 
     def hyper_analyse(self, y: Tensor, q: Tensor, condition: Tensor) -> Tensor:
         """z (B, N, H/64, W/64), unrounded."""
@@ -109,7 +113,8 @@ class CompactModel(nn.Module):
         """Image (B, 3, H, W) from symbols plus means."""
         y = y_hat / self.gain(q)
         scaled = y / self.latent_scale.view(-1, 1, 1)
-        return self.g_s(y, scaled, condition)
+        step = 0.1 * torch.exp(KAPPA * (0.5 - q))  # as the symbols' step
+        return self.g_s(y, scaled, condition, step)
 
     def run_context(
         self,

@@ -24,6 +24,7 @@ from napari_sft.models.sft import (
 )
 
 BLOCK = 16
+FINEST = 4  # pixels along the side of the finest features' positions
 STEPS = 4  # of the mean context
 
 
@@ -40,56 +41,63 @@ class CompactConfig:
     context_channels : int
         Width of the hyper-analysis and of the mean context.
     channels : tuple of int
-        Features at 1/2, 1/4, 1/8 and 1/16 of the image's height and width.
+        Features at 1/4, 1/8 and 1/16 of the image's height and width.
     encoder_blocks, decoder_blocks : tuple of int
-        SFT blocks at these four scales.
+        SFT blocks at these scales.
     """
 
     latent_channels: int = 320
     hyper_channels: int = 64
     condition_channels: int = 16
     context_channels: int = 128
-    channels: tuple[int, ...] = (32, 64, 128, 192)
-    encoder_blocks: tuple[int, ...] = (1, 2, 1, 1)
-    decoder_blocks: tuple[int, ...] = (3, 2, 1, 1)
+    channels: tuple[int, ...] = (96, 128, 192)
+    encoder_blocks: tuple[int, ...] = (1, 1, 1)
+    decoder_blocks: tuple[int, ...] = (3, 1, 1)
 
 
 class AnalysisTransform(nn.Module):
     """g_a: principal components of 16x16 blocks plus an SFT network.
 
+    The network also sees the components and their fractions of a step:
+    what is worth its bits depends on these.
+
     ::
 
-        x - unshuffle 16 - 1x1 (KLT) -------------------------------- + -> y
-        x - unshuffle 2 - 3x3 - blocks 1/2 - ... - blocks 1/16 - 3x3 -'
+        x - unshuffle 16 - 1x1 (KLT) - gain -- softsign - 1x1 --------- + -> y
+                                                           |            |
+        x - unshuffle 4 - 3x3 - blocks 1/4 - blocks 1/8 - blocks 1/16 - 3x3
     """
 
     def __init__(self, c: CompactConfig) -> None:
         super().__init__()
         self.condition = ConditionNetwork(c.condition_channels)
         self.linear = nn.Conv2d(3 * BLOCK**2, c.latent_channels, 1)
-        self.stem = conv3x3(12, c.channels[0])
+        self.stem = conv3x3(3 * FINEST**2, c.channels[0])
         self.stages = nn.ModuleList(
             sft_stage(width, count, c.condition_channels)
             for width, count in zip(c.channels, c.encoder_blocks, strict=True)
         )
+        self.components = nn.Conv2d(c.latent_channels, c.channels[-1], 1)
         self.downs = nn.ModuleList(
             conv3x3(fine, coarse, stride=2)
             for fine, coarse in pairwise(c.channels)
         )
         self.out = conv3x3(c.channels[-1], c.latent_channels, gain=0.01)
 
-    def forward(self, x: Tensor, q: Tensor) -> Tensor:
-        conditions = condition_pyramid(self.condition(q))
-        h = self.stem(4 * F.pixel_unshuffle(x - 0.5, 2))
+    def forward(self, x: Tensor, q: Tensor, gain: Tensor) -> Tensor:
+        """y in symbols: (B, M, H/16, W/16), of x, q and the gain there."""
+        conditions = condition_pyramid(self.condition(q), len(self.stages))
+        with torch.autocast(x.device.type, enabled=False):
+            linear = gain * self.linear(F.pixel_unshuffle(x - 0.5, BLOCK))
+        h = self.stem(4 * F.pixel_unshuffle(x - 0.5, FINEST))
         for number, stage in enumerate(self.stages):
             if number:
                 h = self.downs[number - 1](F.leaky_relu(h, SLOPE))
+            if number == len(self.downs):
+                h = h + self.components(F.softsign(linear))
             for block in stage.children():
                 h = block(h, conditions[number])
-        residual = self.out(F.leaky_relu(h, SLOPE)).float()
-        with torch.autocast(x.device.type, enabled=False):
-            linear = self.linear(F.pixel_unshuffle(x - 0.5, BLOCK))
-            return linear + 0.3 * residual
+        return linear + self.out(F.leaky_relu(h, SLOPE)).float()
 
 
 class SynthesisTransform(nn.Module):
@@ -101,7 +109,7 @@ class SynthesisTransform(nn.Module):
     ::
 
         y - 1x1 (KLT) - shuffle 16 --- x_linear ------------------- + -> x
-        y - 3x3 - blocks 1/16 - up - + - blocks 1/8 - ... - 1/2 - 3x3
+        y - 3x3 - blocks 1/16 - up - + - blocks 1/8 - ... - 1/4 - 3x3
         x_linear - unshuffle - 3x3 --'
     """
 
@@ -112,7 +120,7 @@ class SynthesisTransform(nn.Module):
             sft_stage(width, count, c.condition_channels)
             for width, count in zip(c.channels, c.decoder_blocks, strict=True)
         )
-        sides = [2 ** (n + 1) for n in range(len(c.channels) - 1)]
+        sides = [FINEST << n for n in range(len(c.channels) - 1)]
         inputs = [3 * side**2 for side in sides] + [c.latent_channels]
         self.stems = nn.ModuleList(
             conv3x3(wide, width)
@@ -122,25 +130,62 @@ class SynthesisTransform(nn.Module):
             nn.Conv2d(coarse, 4 * fine, 1)
             for fine, coarse in pairwise(c.channels)
         )
-        self.out = conv3x3(c.channels[0], 12, gain=0.01)
+        self.out = conv3x3(c.channels[0], 3 * FINEST**2, gain=0.01)
 
     def forward(
-        self, y_hat: Tensor, y_scaled: Tensor, condition: Tensor
+        self, y_hat: Tensor, y_scaled: Tensor, condition: Tensor, step: Tensor
     ) -> Tensor:
-        conditions = condition_pyramid(condition)
+        """Image (B, 3, H, W).
+
+        Parameters
+        ----------
+        y_hat, y_scaled : Tensor
+            y (B, M, h, w) in units of pixel values, and of its own scale.
+        condition : Tensor
+            Features of the map (B, C, h, w).
+        step : Tensor
+            Typical size of corrections (B, 1, h, w).
+        """
+        conditions = condition_pyramid(condition, len(self.stages))
         with torch.autocast(y_hat.device.type, enabled=False):
-            x_linear = F.pixel_shuffle(self.linear(y_hat), BLOCK)
+            blocks = self.linear(y_hat)
         last = len(self.stages) - 1
         h = self.stems[last](y_scaled)
         for number in range(last, -1, -1):
             if number < last:
                 up = self.ups[number](F.leaky_relu(h, SLOPE))
-                pixels = F.pixel_unshuffle(4 * x_linear, 2 ** (number + 1))
-                h = self.stems[number](pixels) + F.pixel_shuffle(up, 2)
+                pixels = regrouped(blocks, FINEST << number)
+                h = self.stems[number](4 * pixels) + F.pixel_shuffle(up, 2)
             for block in self.stages[number].children():
                 h = block(h, conditions[number])
         residual = self.out(F.leaky_relu(h, SLOPE)).float()
-        return x_linear + 0.1 * F.pixel_shuffle(residual, 2) + 0.5
+        step = condition_pyramid(step, len(self.stages))[0]
+        pixels = torch.addcmul(regrouped(blocks, FINEST), step, residual)
+        return F.pixel_shuffle(pixels, FINEST) + 0.5
+
+
+def regrouped(blocks: Tensor, side: int) -> Tensor:
+    """Pixels of 16x16 blocks, as channels of smaller blocks.
+
+    Parameters
+    ----------
+    blocks : Tensor
+        (B, 3 * 256, h, w), ordered as `pixel_shuffle` expects them.
+    side : int
+        2, 4 or 8 pixels.
+
+    Returns
+    -------
+    Tensor
+        (B, 3 * side**2, 16 * h / side, 16 * w / side); what shuffling by 16
+        and unshuffling by `side` gives, in one copy.
+    """
+    batch, _, height, width = blocks.shape
+    more = BLOCK // side
+    parts = blocks.view(batch, 3, more, side, more, side, height, width)
+    parts = parts.permute(0, 6, 2, 7, 4, 1, 3, 5)
+    shape = batch, more * height, more * width, 3 * side**2
+    return parts.reshape(shape).permute(0, 3, 1, 2)
 
 
 class HyperAnalysis(nn.Module):

@@ -18,6 +18,7 @@ from napari_sft.codec.model import Halo
 from napari_sft.models.compact import CompactModel
 from napari_sft.models.compact_networks import (
     BLOCK,
+    FINEST,
     STEPS,
     AnalysisTransform,
     SynthesisTransform,
@@ -55,21 +56,21 @@ def _analysis(g_a: AnalysisTransform) -> int:
     """Cells of pixels, and of the map, around y."""
     pixels = BLOCK * _radius(g_a.out)
     for number, stage in enumerate(g_a.stages):
-        scale = 2 ** (number + 1)
+        scale = FINEST << number
         pixels += scale * _radius(stage)
         if number:
             pixels += scale // 2 * _radius(g_a.downs[number - 1])
     # The first layers that see the map have a convolution before them.
-    seen = math.ceil((pixels - 2) / BLOCK) + _condition(g_a.condition)
-    pixels += 2 * _radius(g_a.stem)
+    seen = math.ceil((pixels - FINEST) / BLOCK) + _condition(g_a.condition)
+    pixels += FINEST * _radius(g_a.stem)
     return max(math.ceil(pixels / BLOCK), seen)
 
 
 def _synthesis(g_s: SynthesisTransform) -> int:
     """Cells of latents around pixels."""
-    pixels = BLOCK * _radius(g_s.stems[-1]) + 2 * _radius(g_s.out)
+    pixels = BLOCK * _radius(g_s.stems[-1]) + FINEST * _radius(g_s.out)
     for number, stage in enumerate(g_s.stages):
-        pixels += 2 ** (number + 1) * _radius(stage)
+        pixels += (FINEST << number) * _radius(stage)
     return math.ceil(pixels / BLOCK)
 
 

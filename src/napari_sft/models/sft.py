@@ -104,16 +104,16 @@ def sft_stage(
     )
 
 
-def condition_pyramid(condition: Tensor) -> list[Tensor]:
-    """Condition features at 1/2, 1/4, 1/8 and 1/16, from those at 1/16.
+def condition_pyramid(condition: Tensor, scales: int) -> list[Tensor]:
+    """Condition features at some scales, each twice the next, down to 1/16.
 
     Those of a uniform map may come as one position (B, C, 1, 1), which
     serves every scale.
     """
     if condition.shape[-2:] == (1, 1):
-        return [condition] * 4
+        return [condition] * scales
     pyramid = [condition]
-    for _ in range(3):
+    for _ in range(scales - 1):
         finer = F.interpolate(
             pyramid[0], scale_factor=2, mode='bilinear', align_corners=False
         )
