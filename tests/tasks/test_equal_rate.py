@@ -124,7 +124,7 @@ def test_masks_say_where_the_objects_are(tmp_path):
     labels = np.zeros((96, 128), np.uint16)
     labels[:32, :32] = 5
     tifffile.imwrite(tmp_path / 'a.tif', labels)
-    trial = SegmentationTrial(masks=tmp_path)
+    trial = SegmentationTrial(masks=tmp_path, kind='otsu')
     quality = trial.find_map(tmp_path / 'a.png', nuclei(12))
     assert quality[10, 10] == 70
     assert quality[60, 80] == 10

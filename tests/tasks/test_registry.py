@@ -33,7 +33,7 @@ def test_a_task_finds_its_map_and_passes_options_on(make_picture):
         make_picture(), lambda *at: seen.append(at), background=33
     )
     assert quality.shape == (64, 96)
-    assert quality.min() == 33
+    assert 33 <= quality.min() < quality.max() <= 70
     assert seen == [(0, 2), (1, 2), (2, 2)]
 
 

@@ -46,12 +46,33 @@ def test_specks_and_flat_pictures_are_no_objects():
 
 def test_objects_get_their_quality_and_a_margin():
     picture = discs((40, 40))
-    quality = segmentation_map(picture, foreground=90, background=5, margin=6)
+    quality = segmentation_map(
+        picture, foreground=90, background=5, margin=6, method='otsu'
+    )
     assert quality.dtype == np.float32
     assert set(np.unique(quality)) == {5, 90}
     # the disc ends at 50, its margin at 56
     assert (quality[40, 30:64] == 90).all()
     assert (quality[40, 64:] == 5).all()
+
+
+def test_a_graded_map_cares_for_what_is_near_the_threshold():
+    picture = discs((64, 64), radius=50, shape=(128, 192), ground=0, top=255)
+    quality = segmentation_map(picture, foreground=90, background=30)
+    assert 30 <= quality.min() < quality.max() <= 90
+    inside, edge, away = quality[64, 64], quality[64, 114], quality[10, 180]
+    assert inside == away == quality.min()
+    assert edge >= inside + 30
+
+
+def test_labels_confine_a_graded_map():
+    picture = discs((40, 40), (40, 104))
+    labels = np.zeros(picture.shape, int)
+    labels[24:56, 24:56] = 3
+    whole = segmentation_map(picture)
+    confined = segmentation_map(picture, labels)
+    assert whole[40, 104] > confined[40, 104] == 10
+    assert (confined[24:56, 24:56] == whole[24:56, 24:56]).all()
 
 
 def test_each_label_has_its_quality():
@@ -82,7 +103,9 @@ def test_a_margin_never_takes_quality_from_a_neighbour():
 def test_a_mask_of_true_and_false_will_do():
     mask = np.zeros((32, 32), bool)
     mask[:16, :16] = True
-    quality = segmentation_map(mask.astype(np.uint8), mask, margin=0)
+    quality = segmentation_map(
+        mask.astype(np.uint8), mask, margin=0, method='otsu'
+    )
     assert (quality[mask] == 70).all()
     assert (quality[~mask] == 10).all()
 
@@ -97,8 +120,9 @@ def test_the_map_is_what_encode_takes(tiny_model):
 
 def test_what_cannot_be_a_map_is_one_line():
     picture = discs((40, 40))
-    with pytest.raises(TaskError, match='nothing stands out'):
-        segmentation_map(np.zeros((32, 32), np.uint8))
+    for method in ('edges', 'otsu'):
+        with pytest.raises(TaskError, match='nothing stands out'):
+            segmentation_map(np.zeros((32, 32), np.uint8), method=method)
     with pytest.raises(MapError, match=r'\(8, 8\) do not cover'):
         segmentation_map(picture, np.zeros((8, 8), int))
     with pytest.raises(MapError, match='integers'):

@@ -182,17 +182,18 @@ def segmentation(
     out: OutOption = Path('segmentation'),
     qualities: QualitiesOption = QUALITIES,
     high: Annotated[
-        float, typer.Option('--foreground', help='Quality of objects.')
+        float, typer.Option('--foreground', help='Highest quality of the map.')
     ] = 70,
     low: Annotated[
-        float, typer.Option('--background', help='Quality of the rest.')
+        float, typer.Option('--background', help='Lowest quality of the map.')
     ] = 10,
     masks: Annotated[
         Path | None,
         typer.Option(
             '--masks',
             metavar='DIR',
-            help='Label images with the names of the pictures.',
+            help='Label images with the names of the pictures, to which maps '
+            'are confined.',
         ),
     ] = None,
     method: Annotated[
@@ -201,6 +202,13 @@ def segmentation(
             '--method', help="How objects are found: 'otsu' or 'watershed'."
         ),
     ] = 'watershed',
+    kind: Annotated[
+        str,
+        typer.Option(
+            '--map',
+            help="'edges' (graded), 'otsu' or 'watershed' (flat on objects).",
+        ),
+    ] = 'edges',
     model: ModelOption = 'compact',
     device: DeviceOption = 'auto',
     limit: LimitOption = None,
@@ -208,8 +216,8 @@ def segmentation(
     """Errors of number and mean area of objects at equal real bpp.
 
     Objects are found in the original and in the decoded pictures by the same
-    method; errors are against the original's. Each file of an object map is
-    at most as large as that of the uniform map beside it.
+    method; errors are against the original's. Each file of a task's map is at
+    most as large as that of the uniform map beside it.
 
     \b
     Example:
@@ -217,7 +225,7 @@ def segmentation(
     """
     from napari_sft.tasks.segmentation_trial import SegmentationTrial
 
-    trial = SegmentationTrial(high, low, masks, method)  # type: ignore[arg-type]
+    trial = SegmentationTrial(high, low, masks, method, kind)  # type: ignore[arg-type]
     _compare(folder, trial, out, qualities, model, device, limit)
 
 

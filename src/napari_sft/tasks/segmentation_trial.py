@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -31,16 +31,19 @@ class SegmentationTrial:
     foreground, background : float
         Qualities of the map before it is shifted.
     masks : Path, optional
-        Folder of label images with the names of the pictures; where there
-        is none, the method's own objects are kept.
+        Folder of label images with the names of the pictures, to which the
+        maps are confined.
     method : {'otsu', 'watershed'}
         How objects are found.
+    kind : {'edges', 'otsu', 'watershed'}
+        The method of `segmentation_map`.
     """
 
     foreground: float = 70
     background: float = 10
     masks: Path | None = None
     method: Method = 'watershed'
+    kind: Literal['edges', 'otsu', 'watershed'] = 'edges'
 
     def __post_init__(self) -> None:
         self.settings: dict[str, Any] = {
@@ -49,19 +52,20 @@ class SegmentationTrial:
             'background': self.background,
             'masks': self.masks and str(self.masks.resolve()),
             'method': self.method,
+            'kind': self.kind,
         }
         self._found: dict[Path, np.ndarray] = {}
 
     def find_map(self, path: Path, plane: np.ndarray) -> np.ndarray:
-        """The map of the mask, or of what is found; flat if nothing is."""
-        labels = self._mask_of(path)
-        if labels is None:
-            labels = self._objects(path, plane)
+        """The segmentation map; flat if nothing stands out."""
+        if not self._objects(path, plane).any():
+            return np.full(plane.shape[:2], self.background, np.float32)
         return segmentation_map(
             plane,
-            labels,
+            self._mask_of(path),
             foreground=self.foreground,
             background=self.background,
+            method=self.kind,
         )
 
     def score(
