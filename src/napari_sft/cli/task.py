@@ -46,7 +46,6 @@ QualitiesOption = Annotated[
         '--qualities', metavar='Q,…', help='Qualities of the uniform maps.'
     ),
 ]
-QUALITIES = '2,10,20,30,45,60'
 
 
 @task.command()
@@ -139,7 +138,7 @@ def classification(
 def text(
     folder: Folder,
     out: OutOption = Path('text'),
-    qualities: QualitiesOption = QUALITIES,
+    qualities: QualitiesOption = '2,5,10,15,20,30',
     high: Annotated[
         float, typer.Option('--text', help='Quality of text.')
     ] = 80,
@@ -180,7 +179,7 @@ def text(
 def segmentation(
     folder: Folder,
     out: OutOption = Path('segmentation'),
-    qualities: QualitiesOption = QUALITIES,
+    qualities: QualitiesOption = '2,10,20,30,45,60',
     high: Annotated[
         float, typer.Option('--foreground', help='Highest quality of the map.')
     ] = 70,
