@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -15,7 +14,9 @@ if TYPE_CHECKING:
     from napari_sft.plugin.coordinator import Coordinator
 
 SETTLE_MS = 30  # without a change before the map is looked at
-PATIENCE_MS = 250  # that pass before a live preview says that it works
+# That pass before a live preview says that it works: redrawing the window
+# takes time from a quick one.
+PATIENCE_MS = 500
 
 
 class Live(QObject):
@@ -45,9 +46,7 @@ class Live(QObject):
         self.outcome: Outcome | None = None
         self.engine = Engine(self)
         self._settle = _timer(self, SETTLE_MS, self.look)
-        self._patience = _timer(
-            self, PATIENCE_MS, partial(self._main.run.set_busy, 'Compressing…')
-        )
+        self._patience = _timer(self, PATIENCE_MS, self._show_work)
         run = self._main.run
         run.compress_requested.connect(self.compress)
         run.cancel_requested.connect(self.engine.cancel)
@@ -68,13 +67,13 @@ class Live(QObject):
         if request is None:
             self.engine.cancel()
             return
-        last = self.outcome and self.outcome.request
-        stale = not request.same(last)
-        self._main.run.set_stale(stale)
-        self._main.results.set_stale(stale and last is not None)
+        stale = not request.same(self.outcome and self.outcome.request)
+        follows = stale and self._main.run.live()
+        if not follows:
+            self._show_stale(stale)
         if not stale:
             self.engine.cancel()
-        elif self._main.run.live() and not request.same(self._asked):
+        elif follows and not request.same(self._asked):
             self._patience.start()
             self._ask(request)
 
@@ -132,6 +131,14 @@ class Live(QObject):
         self._asked = None
         self._idle('')
         self.missed.emit()
+
+    def _show_work(self) -> None:
+        self._show_stale(True)
+        self._main.run.set_busy('Compressing…')
+
+    def _show_stale(self, stale: bool) -> None:
+        self._main.run.set_stale(stale)
+        self._main.results.set_stale(stale and self.outcome is not None)
 
     def _idle(self, text: str) -> None:
         self._patience.stop()

@@ -166,6 +166,8 @@ class ResultsView(View):
 
     def set_stale(self, stale: bool) -> None:
         """Tell that the numbers are of settings from before."""
+        if stale != self.stale.isHidden():
+            return  # styling anew takes time
         self.stale.setVisible(stale)
         role = 'stale' if stale else ''
         for label in (*self.values.values(), self.summary):

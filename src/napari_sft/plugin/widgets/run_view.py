@@ -52,7 +52,8 @@ class RunView(View):
         self.cancel.clicked.connect(lambda _: self.cancel_requested.emit())
         self.live_box.toggled.connect(self.live_toggled)
         self._stale = True
-        self.set_idle()
+        self._show_running(False)
+        self._say('')
 
     def set_busy(self, text: str = '') -> None:
         """Show that work is going on; Compress becomes Cancel."""
@@ -62,14 +63,16 @@ class RunView(View):
 
     def set_progress(self, done: int, total: int) -> None:
         """Show how far it is; a total of 0 is not known."""
-        self.bar.setRange(0, total)
-        self.bar.setValue(done)
+        if not self.bar.isHidden():  # drawing takes time from the work
+            self.bar.setRange(0, total)
+            self.bar.setValue(done)
 
     def set_idle(self, text: str = '') -> None:
         """Show that nothing is going on."""
-        self._show_running(False)
-        self.bar.setRange(0, 1)
-        self.bar.reset()
+        if not self.bar.isHidden():
+            self._show_running(False)
+            self.bar.setRange(0, 1)
+            self.bar.reset()
         self._say(text)
 
     def live(self) -> bool:
@@ -83,6 +86,8 @@ class RunView(View):
 
     def set_stale(self, stale: bool) -> None:
         """Tell whether something changed since the last preview."""
+        if stale == self._stale:
+            return
         self._stale = stale
         self.compress.setText('Compress' if stale else 'Compress again')
         self.compress.setProperty('role', 'primary' if stale else '')
