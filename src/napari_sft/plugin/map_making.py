@@ -1,4 +1,4 @@
-"""Maps made from other layers, from a pattern or from a file."""
+"""Maps made from other layers, a pattern or a file, or found for a task."""
 
 from __future__ import annotations
 
@@ -22,8 +22,17 @@ class MapMaking(Part):
         super().__init__(coordinator)
         sources = self._main.sources
         self._make = self.engine()
+        self._make.started.connect(lambda: sources.set_making(True))
+        self._make.progressed.connect(sources.set_progress)
+        for ended in (
+            self._make.finished,
+            self._make.failed,
+            self._make.cancelled,
+        ):
+            ended.connect(lambda *_: sources.set_making(False))
         self._make.finished.connect(self._on_made)
         sources.map_requested.connect(self._start)
+        sources.cancel_requested.connect(self._make.cancel)
         self._values = self.engine()
         self._values.finished.connect(sources.set_label_values)
         sources.labels_layer_chosen.connect(self._look_for_values)
@@ -45,6 +54,11 @@ class MapMaking(Part):
             ]
             self._main.sources.set_layers(key, names)
 
+    def stop(self) -> None:
+        """End all work; a window that stays open can make maps again."""
+        super().stop()
+        self._main.sources.set_making(False)
+
     def _start(self, kind: str, settings: dict[str, Any]) -> None:
         image, viewer = self._whole.image, self._whole.viewer
         if image is None:
@@ -54,7 +68,7 @@ class MapMaking(Part):
 
         def job(task: Task) -> tuple[Image, np.ndarray]:
             return image, map_sources.make_map(
-                kind, settings, image, layers, point
+                kind, settings, image, layers, point, task.progress
             )
 
         self._main.message.clear()

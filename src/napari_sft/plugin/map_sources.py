@@ -1,4 +1,4 @@
-"""Quality maps made from what is there: layers, a ramp, a file.
+"""Quality maps made from layers, a ramp or a file, or found for a task.
 
 Each map is an array of label values, uint8 (Y, X): quality + 1, or 0 where
 the base quality holds. Layers are brought onto the image through the world,
@@ -16,12 +16,20 @@ import numpy as np
 from napari_sft.codec.errors import MapError
 from napari_sft.codec.quality import centre_focus, gradient
 from napari_sft.image_files import read_map
-from napari_sft.plugin.image_layer import finest, size, stack_shape
+from napari_sft.plugin.image_layer import (
+    current_plane,
+    finest,
+    size,
+    stack_shape,
+)
 from napari_sft.plugin.map_layer import to_label, to_labels
 from napari_sft.plugin.shape_outlines import outlines
+from napari_sft.tasks.registry import find_task
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer, Points, Shapes
+
+    from napari_sft.tasks.registry import Progress
 
 FEATURE = 'quality'  # the column that sets each shape's or point's
 _ANGLES = {'right': 0, 'down': 90}
@@ -33,13 +41,14 @@ def make_map(
     image: Image,
     layers: Mapping[str, Layer],
     point: Sequence[float] = (),
+    progress: Progress | None = None,
 ) -> np.ndarray:
     """Make a map as the view `MapSourcesView` asks for it.
 
     Parameters
     ----------
     kind : str
-        'shapes', 'points', 'labels', 'gradient', 'centre' or 'file'.
+        'shapes', 'points', 'labels', 'gradient', 'centre', 'file' or 'task'.
     settings : mapping
         As the pages of the view tell them.
     image : Image
@@ -48,6 +57,8 @@ def make_map(
         Where the layers that are named in the settings are found.
     point : sequence of float
         Where the viewer is in the world: which plane of stacks to take.
+    progress : callable, optional
+        Called with (done, total) steps of a task; may raise to cancel.
 
     Returns
     -------
@@ -57,6 +68,8 @@ def make_map(
     ------
     MapError
         There is nothing to make a map from, or a quality leaves 0..100.
+    SftError
+        A task has no map for the image, or misses a package.
     """
     if kind == 'shapes':
         shapes = layers[settings['layer']]
@@ -87,6 +100,10 @@ def make_map(
         )
     if kind == 'file':
         return to_labels(read_map(Path(settings['path']), shape, stretch=True))
+    if kind == 'task':
+        pixels = current_plane(image, point).read()
+        task = find_task(settings['task'])
+        return to_labels(task.find(pixels, progress))
     raise MapError(f'no way to make a map from {kind!r}')
 
 

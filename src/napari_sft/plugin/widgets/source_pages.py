@@ -30,6 +30,7 @@ class SourcePage(QWidget):
 
     title = ''
     explanation = ''
+    action = 'Make the map'
     changed = Signal()
 
     def __init__(self) -> None:

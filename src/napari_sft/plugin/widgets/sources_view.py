@@ -1,4 +1,4 @@
-"""Quality maps from what is there already: layers, a ramp, a file."""
+"""Quality maps from layers, a ramp or a file, or found for a task."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from napari_sft.plugin.widgets.parts import (
     combo_box,
     fill,
     form,
+    row,
+    thin_bar,
 )
 from napari_sft.plugin.widgets.source_pages import (
     CentrePage,
@@ -25,6 +27,7 @@ from napari_sft.plugin.widgets.source_pages import (
     ShapesPage,
     SourcePage,
 )
+from napari_sft.plugin.widgets.tasks_page import TasksPage
 
 
 class MapSourcesView(View):
@@ -34,11 +37,13 @@ class MapSourcesView(View):
     -------
     map_requested(str, dict)
         Kind and settings: see `source_pages` for what each kind has.
+    cancel_requested()
     labels_layer_chosen(str)
         A labels layer was chosen; its values are wanted.
     """
 
     map_requested = Signal(str, dict)
+    cancel_requested = Signal()
     labels_layer_chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -51,6 +56,7 @@ class MapSourcesView(View):
             'gradient': GradientPage(),
             'centre': CentrePage(),
             'file': FilePage(),
+            'task': TasksPage(),
         }
         self.kinds = combo_box('What the map is made from', 'Source')
         fill(
@@ -58,7 +64,9 @@ class MapSourcesView(View):
             [(kind, page.title) for kind, page in self.pages.items()],
             'shapes',
         )
-        self.make = button('Make the map', 'A new map, or the chosen one anew')
+        self.make = button('', 'A new map, or the chosen one anew')
+        self.cancel = button('Cancel', 'Go on without this map')
+        self.bar = thin_bar()
         grid = form()
         add_row(grid, 'From', self.kinds)
         layout = column(self.body)
@@ -66,10 +74,13 @@ class MapSourcesView(View):
         for page in self.pages.values():
             layout.addWidget(page)
             page.changed.connect(self._update)
-        layout.addWidget(self.make)
+        layout.addWidget(self.bar)
+        layout.addLayout(row(self.make, self.cancel))
         self.kinds.activated.connect(self._choose)
         self.labels.layer_chosen.connect(self.labels_layer_chosen)
         self.make.clicked.connect(self._emit)
+        self.cancel.clicked.connect(self._cancel)
+        self.set_making(False)
         self._show()
 
     def set_layers(self, kind: str, names: Sequence[str]) -> None:
@@ -80,6 +91,23 @@ class MapSourcesView(View):
     def set_label_values(self, values: Sequence[int]) -> None:
         """Set the values in the chosen labels layer, 0 left out."""
         self.labels.set_values(values)
+
+    def set_making(self, busy: bool) -> None:
+        """Show whether a map is being made."""
+        # The focus stays on the button that takes the place of the other.
+        focused = self.make.hasFocus() or self.cancel.hasFocus()
+        self.make.setVisible(not busy)
+        self.cancel.setVisible(busy)
+        self.cancel.setEnabled(True)
+        self.bar.setVisible(busy)
+        self.set_progress(0, 0 if busy else 1)
+        if focused:
+            (self.cancel if busy else self.make).setFocus()
+
+    def set_progress(self, done: int, total: int) -> None:
+        """Show how far it is; a total of 0 is not known."""
+        self.bar.setRange(0, total)
+        self.bar.setValue(done)
 
     def choose(self, kind: str) -> None:
         """Show the settings of a kind of source."""
@@ -101,9 +129,15 @@ class MapSourcesView(View):
             self.labels_layer_chosen.emit(self.labels.layer())
 
     def _update(self) -> None:
-        missing = self.pages[self._kind()].missing()
+        page = self.pages[self._kind()]
+        missing = page.missing()
+        self.make.setText(page.action)
         self.make.setEnabled(not missing)
         self.make.setToolTip(missing)
+
+    def _cancel(self) -> None:
+        self.cancel.setEnabled(False)  # it ends at its next sign of life
+        self.cancel_requested.emit()
 
     def _emit(self) -> None:
         kind = self._kind()
