@@ -69,6 +69,16 @@ def test_files_are_of_equal_size_and_the_map_pays(
     assert stored['rows'][1]['uniform']['error'] == rows[0].uniform['error']
 
 
+def test_a_map_that_takes_more_than_there_is_gives_way(tmp_path, tiny_model):
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    Image.fromarray(np.full((16, 32, 3), 99, np.uint8)).save(folder / '0.png')
+    study = EqualRate(folder, LeftTrial(), tmp_path / 'out', (0,))
+    _, row = study.run()
+    assert row.task_bpp == row.uniform_bpp
+    assert row.task == row.uniform
+
+
 def test_a_run_goes_on_where_it_stopped(folder, tmp_path, tiny_model):
     first = EqualRate(folder, LeftTrial(), tmp_path / 'out', (10,)).run()
     trial = LeftTrial()

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 import napari_sft
-from napari_sft.codec.errors import ImageError
+from napari_sft.codec.errors import ImageError, TargetError
 from napari_sft.codec.image import Image
 from napari_sft.image_files import find_pictures, read_picture
 from napari_sft.models.registry import load_model
@@ -68,7 +68,8 @@ class EqualRate:
 
     Every picture is encoded at a uniform quality, and then with the task's
     map shifted as a whole until its file is not larger and within 1 % of
-    that size.
+    that size. Where the map's own bytes make that impossible, the uniform
+    file stands for both.
 
     Parameters
     ----------
@@ -169,9 +170,12 @@ class EqualRate:
         quality: float,
     ) -> dict[str, Any]:
         uniform = self._encode(plane, quality=quality)
-        task = self._encode(
-            plane, quality_map=quality_map, target_bytes=len(uniform)
-        )
+        try:
+            task = self._encode(
+                plane, quality_map=quality_map, target_bytes=len(uniform)
+            )
+        except TargetError:  # the map itself takes more than there is
+            task = uniform
         return {
             name: {
                 'bpp': 8 * len(data) / _pixels(plane),
