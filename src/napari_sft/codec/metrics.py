@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -115,17 +116,21 @@ class ErrorTally:
         errors = np.abs(_difference(original, reconstruction))
         height, width = errors.shape[:2]
         values = check_quality(quality, (height, width))
-        errors = errors.reshape(height * width, -1)
         if np.ndim(quality) == 0:
-            errors = errors.reshape(1, -1)
-            values, pixels = values[:1, :1], height * width
+            values, errors = values[:1, :1], errors.reshape(1, -1)
+            squares, largest = (errors**2).mean(1), errors.max(1)
+            pixels = height * width
         else:
+            # channel by channel: numpy reduces short axes slowly
+            channels = errors.reshape(height * width, -1).T
+            squares = reduce(np.add, (c * c for c in channels)) / len(channels)
+            largest = reduce(np.maximum, channels)
             pixels = 1
         fine = np.rint(values.ravel() * (MAX_FINE / 100)).astype(np.int64)
-        squares = (errors**2).mean(1) * pixels
-        np.add.at(self._pixels, fine, pixels)
-        np.add.at(self._squares, fine, squares)
-        np.maximum.at(self._largest, fine, errors.max(1))
+        size = len(self._pixels)
+        self._pixels += pixels * np.bincount(fine, minlength=size)
+        self._squares += pixels * np.bincount(fine, squares, size)
+        np.maximum.at(self._largest, fine, largest)
 
     def merge(self, other: ErrorTally) -> None:
         """Add everything that was added to another tally."""
