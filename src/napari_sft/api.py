@@ -174,7 +174,7 @@ def imwrite(
         else picture.ordered_map(_lazy(quality_map)),
         model=load_model(model, device),
         calibration=None if calibration == Calibration() else calibration,
-        provenance=_provenance(source) if provenance else None,
+        provenance=provenance_of(source) if provenance else None,
         statistics=statistics,
         target_bytes=target_bytes,
         tile=tile,
@@ -239,7 +239,8 @@ def _lazy(array: Any) -> Any:
     return array if known else np.asarray(array)
 
 
-def _provenance(source: str) -> Provenance:
+def provenance_of(source: str) -> Provenance:
+    """This software, the time, and where an image comes from."""
     import torch
 
     software = (

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from functools import reduce
 from typing import Any
 
@@ -16,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import napari_sft
-from napari_sft.codec.container import Calibration, Provenance
+from napari_sft.api import provenance_of
+from napari_sft.codec.container import Calibration
 from napari_sft.codec.errors import ImageError
 from napari_sft.codec.image import Image, Window, WindowChoice
 from napari_sft.codec.job import Job
@@ -221,7 +221,7 @@ class Previewer:
                 if self._calibration == Calibration()
                 else self._calibration
             ),
-            provenance=_provenance(self._source),
+            provenance=provenance_of(self._source),
             target_bytes=target_bytes,
             tile=self._tile,
         )
@@ -288,13 +288,3 @@ def error_map(original: ArrayLike, reconstruction: ArrayLike) -> Map:
     if errors.ndim == 3:
         errors = reduce(np.maximum, np.moveaxis(errors, 2, 0))
     return errors.astype(np.float32, copy=False)
-
-
-def _provenance(source: str) -> Provenance:
-    import torch
-
-    software = (
-        f'napari-sft {napari_sft.__version__}',
-        f'torch {torch.__version__}',
-    )
-    return Provenance(software, source, datetime.now(timezone.utc))
