@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_sft.codec.coded_map import MAX_FINE, CodedMap
 from napari_sft.codec.job import Job
-from napari_sft.codec.part_writer import write
+from napari_sft.codec.part_writer import NoErrors, write
 from napari_sft.codec.parts import Part, Steps, encoded
 from napari_sft.codec.pipeline import Plane, parse_plane, reconstruct_plane
 from napari_sft.codec.rate_control import shift_to_target
@@ -93,7 +93,8 @@ class _Trial:
     def size(self) -> int:
         """Size of the file that the parts will make."""
         counter = _Counter()
-        write(cast(BinaryIO, counter), self._job, self.parts(), measure=False)
+        unmeasured = NoErrors(self._job)
+        write(cast(BinaryIO, counter), self._job, self.parts(), unmeasured)
         return counter.nbytes
 
     def parts(self) -> Iterator[Part]:

@@ -22,16 +22,31 @@ Target = str | os.PathLike[str] | BinaryIO
 
 
 def write(
-    target: Target, job: Job, parts: Iterable[Part], measure: bool = True
+    target: Target,
+    job: Job,
+    parts: Iterable[Part],
+    errors: Errors | None = None,
 ) -> None:
-    """Write the file; unmeasured statistics have the right size only."""
+    """Write the file.
+
+    Parameters
+    ----------
+    target : path or binary file
+        Where to write.
+    job : Job
+        What is written.
+    parts : iterable of Part
+        Its coded parts in their order.
+    errors : Errors, optional
+        Measures them, if the job wants statistics.
+    """
+    errors = errors or Errors(job)
     parts = iter(parts)
     first = next(parts)
     maps: tuple[CodedMap, ...] = ()
     if job.shared_map:
         levels = range(len(job.levels))
         maps = tuple(halved(first.coded_map, level) for level in levels)
-    errors = _Errors(job, measure)
     with Writer(
         target,
         job.header(maps),
@@ -53,31 +68,34 @@ def write(
             writer.statistics = errors.statistics()
 
 
-class _Errors:
-    """Measures what the reader of the file gets, part by part."""
+class Errors:
+    """Measures what the reader of the file gets, part by part.
 
-    def __init__(self, job: Job, measure: bool) -> None:
+    Parameters
+    ----------
+    job : Job
+        What is encoded.
+    """
+
+    def __init__(self, job: Job) -> None:
         self._job = job
-        self._measure = measure
         self._tally = ErrorTally()
         self._similarities: list[tuple[float, int]] = []
 
     def add(self, part: Part) -> None:
         """Measure some tiles."""
-        original, decoded = self._pair(part)
-        self._tally.add(original, decoded, _quality(part))
-        similarity = ms_ssim(original, decoded, 1.0) if self._measure else None
-        if similarity is not None:
-            self._similarities.append((similarity, original.size))
-
-    def _pair(self, part: Part) -> tuple[Plane, Plane]:
-        """Pixels and what the file's reader gets of them, both in 0..1."""
-        if not self._measure:
-            shape = self._job.image.layout.plane_shape[2:]
-            blank = np.zeros((*part.box.shape, *shape), np.float32)
-            return blank, blank
+        original = part.original()
         decoded = self._job.decoded(part.plane, part.picture())
-        return part.original(), decoded
+        tally = ErrorTally()
+        tally.add(original, decoded, _quality(part))
+        self._count(tally, ms_ssim(original, decoded, 1.0), original.size)
+
+    def _count(
+        self, tally: ErrorTally, similarity: float | None, size: int
+    ) -> None:
+        self._tally.merge(tally)
+        if similarity is not None:
+            self._similarities.append((similarity, size))
 
     def statistics(self) -> Statistics:
         """Over all parts; MS-SSIM as the mean over those large enough."""
@@ -86,6 +104,16 @@ class _Errors:
             values, sizes = zip(*self._similarities, strict=True)
             mean = float(np.average(values, weights=sizes))
         return self._tally.statistics(mean)
+
+
+class NoErrors(Errors):
+    """Measures nothing: statistics have the right size only."""
+
+    def add(self, part: Part) -> None:
+        """Take pixels without error."""
+        shape = self._job.image.layout.plane_shape[2:]
+        blank: Plane = np.zeros((*part.box.shape, *shape), np.float32)
+        self._tally.add(blank, blank, _quality(part))
 
 
 def _quality(part: Part) -> float | NDArray[np.float32]:

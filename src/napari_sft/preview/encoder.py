@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,12 @@ from numpy.typing import NDArray
 
 from napari_sft.codec.cache import Cache
 from napari_sft.codec.coded_map import CELL
-from napari_sft.codec.container import TileKey, Writer
 from napari_sft.codec.fitting import fitting
 from napari_sft.codec.image import denormalise, normalise
 from napari_sft.codec.job import Job
 from napari_sft.codec.metrics import ErrorTally, ms_ssim
 from napari_sft.codec.model import Indices, Symbols
+from napari_sft.codec.part_writer import Errors, write
 from napari_sft.codec.parts import Part, Progress, Steps, encoded
 from napari_sft.codec.rate_control import TRIALS
 from napari_sft.codec.tiles import BLOCK, CELLS, Box, Grid, fine_window
@@ -79,37 +78,31 @@ def encode_preview(
 def _write(
     job: Job, watch: _Watch, parts: Iterable[Part], known: Measures
 ) -> Coded:
-    layout, window = job.image.layout, job.window(0)
-    reconstruction = np.empty(layout.plane_shape, layout.dtype)
-    height, width = layout.plane_shape[:2]
-    whole = Box(0, height, 0, width)
-    total = ErrorTally()
-    similarities: list[tuple[float, int]] = []
-    parts = iter(parts)
-    first = next(parts)
-    target = io.BytesIO()
-    with Writer(
-        target,
-        job.header((first.coded_map,)),
-        calibration=job.calibration,
-        provenance=job.provenance,
-    ) as writer:
-        for part in chain([first], parts):
-            for tile in part.tiles:
-                key = TileKey(part.level, part.plane, tile.row, tile.col)
-                writer.write_tile(key, tile.payload, tile.symbols_crc)
-            decoded = denormalise(part.picture(), window, layout.dtype)
-            reconstruction[part.box.inside(whole)] = decoded
-            measured = _measured(job, part, decoded, known)
-            total.merge(measured.errors)
-            if measured.ms_ssim is not None:
-                similarities.append((measured.ms_ssim, decoded.size))
-        mean = None
-        if similarities:
-            values, sizes = zip(*similarities, strict=True)
-            mean = float(np.average(values, weights=sizes))
-        writer.statistics = total.statistics(mean)
-    return Coded(target.getvalue(), reconstruction, watch.bits())
+    target, shown = io.BytesIO(), _Shown(job, known)
+    write(target, job, parts, shown)
+    return Coded(target.getvalue(), shown.reconstruction, watch.bits())
+
+
+class _Shown(Errors):
+    """Measures as for a file, and keeps what its reader gets."""
+
+    def __init__(self, job: Job, known: Measures) -> None:
+        super().__init__(job)
+        self._known = known
+        layout = job.image.layout
+        height, width = layout.plane_shape[:2]
+        self._whole = Box(0, height, 0, width)
+        self.reconstruction = np.empty(layout.plane_shape, layout.dtype)
+
+    def add(self, part: Part) -> None:
+        """Keep and measure some tiles, those not measured before."""
+        job = self._job
+        decoded = denormalise(
+            part.picture(), job.window(0), job.image.layout.dtype
+        )
+        self.reconstruction[part.box.inside(self._whole)] = decoded
+        measured = _measured(job, part, decoded, self._known)
+        self._count(measured.errors, measured.ms_ssim, decoded.size)
 
 
 def _measured(
