@@ -27,6 +27,31 @@ def test_every_task_names_a_function_that_takes_progress():
         assert getattr(napari_sft.tasks, name) is function
 
 
+@pytest.mark.parametrize('task', TASKS, ids=lambda task: task.name)
+def test_settings_are_those_of_the_function_with_its_defaults(task):
+    module, _, name = task.function.partition(':')
+    function = getattr(import_module(f'napari_sft.tasks.{module}'), name)
+    parameters = inspect.signature(function).parameters
+    assert task.settings
+    for setting in task.settings:
+        assert parameters[setting.name].default == setting.default
+        if setting.choices:
+            assert setting.default in dict(setting.choices)
+        else:
+            assert setting.low <= setting.default <= setting.high
+            assert isinstance(setting.default, int) == setting.whole
+    takes_codec = {'model', 'device'} <= set(parameters)
+    assert task.takes_codec == takes_codec
+
+
+@pytest.mark.parametrize('method', ['edges', 'otsu', 'watershed'])
+def test_every_choice_of_a_setting_is_taken(make_picture, method):
+    setting = find_task('segmentation').settings[-1]
+    assert method in dict(setting.choices)
+    quality = find_task('segmentation').find(make_picture(), method=method)
+    assert quality.shape == (64, 96)
+
+
 def test_a_task_finds_its_map_and_passes_options_on(make_picture):
     seen = []
     quality = find_task('segmentation').find(

@@ -2,8 +2,8 @@
 
 Importing this package is cheap; what a task needs is loaded when its map is
 asked for. `TASKS` lists the tasks, each with its name, its title in plain
-words, the packages it needs and the function that finds its map; so does
-`find_task` by name.
+words, the packages it needs, its settings and the function that finds its
+map; so does `find_task` by name.
 
 Examples
 --------
@@ -18,7 +18,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from napari_sft.tasks.registry import TASKS, Task, TaskError, find_task
+from napari_sft.tasks.registry import (
+    TASKS,
+    Setting,
+    Task,
+    TaskError,
+    find_task,
+)
 
 if TYPE_CHECKING:
     from napari_sft.tasks.classification import (
@@ -37,6 +43,7 @@ _FUNCTIONS = {
 
 __all__ = [
     'TASKS',
+    'Setting',
     'Task',
     'TaskError',
     'classification_map',

