@@ -20,7 +20,7 @@ from napari_sft.codec.rans import symbols_crc
 from napari_sft.models.registry import load_model
 
 DATA = Path(__file__).parents[1] / 'data'
-SYMBOLS_CRC = 36352082
+SYMBOLS_CRC = 50434117
 SIZE = (150, 200)
 
 

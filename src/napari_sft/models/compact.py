@@ -145,13 +145,14 @@ class CompactModel(nn.Module):
         """
         unit = self.unit(q)
         static = self.context.prepare(z_hat, index)
-        y_hat = torch.zeros_like(unit.expand_as(index))
-        symbols = torch.zeros_like(y_hat)
-        for mask in step_masks(y_hat):
-            mean = self.context(y_hat / unit, static, condition) * unit
-            residual = residual_of(mean) * mask
-            symbols = symbols + residual
-            y_hat = y_hat + mean * mask + residual
+        y_hat = symbols = torch.zeros_like(unit.expand_as(index))
+        known = None
+        for turn in step_masks(y_hat):
+            mean = self.context(known, static, condition) * unit
+            residual = residual_of(mean)
+            symbols = torch.where(turn, residual, symbols)
+            y_hat = torch.where(turn, mean + residual, y_hat)
+            known = y_hat / unit
         return y_hat, symbols
 
     def forward(self, x: Tensor, q: Tensor) -> CompactOutput:

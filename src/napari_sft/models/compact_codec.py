@@ -141,12 +141,13 @@ class CompactCodec:
         fine: NDArray[np.integer],
     ) -> tuple[Symbols, Latents]:
         """Symbols of y around means that the decoder will know."""
-        low, high = self._limits[:, torch.from_numpy(y_indices).int()]
+        whole = torch.from_numpy(y_indices).to(self.device, torch.int64)
+        low, high = (limit.take(whole)[None] for limit in self._limits)
         y_hat, symbols = self._run_context(
             z,
             y_indices,
             fine,
-            lambda mean: (y - mean).round().clamp(low, high),
+            lambda mean: (y - mean).round_().clamp_(low, high),
         )
         return symbols[0].cpu().numpy().astype(np.int32), (y_hat,)
 

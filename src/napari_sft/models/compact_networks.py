@@ -18,6 +18,7 @@ from napari_sft.models.sft import (
     ConditionNetwork,
     SFTBlock,
     condition_pyramid,
+    conv1x1,
     conv3x3,
     scaled,
     sft_stage,
@@ -51,8 +52,8 @@ class CompactConfig:
     condition_channels: int = 16
     context_channels: int = 128
     channels: tuple[int, ...] = (96, 128, 192)
-    encoder_blocks: tuple[int, ...] = (1, 1, 1)
-    decoder_blocks: tuple[int, ...] = (3, 1, 1)
+    encoder_blocks: tuple[int, ...] = (1, 2, 2)
+    decoder_blocks: tuple[int, ...] = (4, 3, 2)
 
 
 class AnalysisTransform(nn.Module):
@@ -109,8 +110,8 @@ class SynthesisTransform(nn.Module):
     ::
 
         y - 1x1 (KLT) - shuffle 16 --- x_linear ------------------- + -> x
-        y - 3x3 - blocks 1/16 - up - + - blocks 1/8 - ... - 1/4 - 3x3
-        x_linear - unshuffle - 3x3 --'
+        y - 1x1 - blocks 1/16 - up - + - blocks 1/8 - ... - 1/4 - 3x3
+        x_linear - unshuffle - 1x1 --'
     """
 
     def __init__(self, c: CompactConfig) -> None:
@@ -123,7 +124,7 @@ class SynthesisTransform(nn.Module):
         sides = [FINEST << n for n in range(len(c.channels) - 1)]
         inputs = [3 * side**2 for side in sides] + [c.latent_channels]
         self.stems = nn.ModuleList(
-            conv3x3(wide, width)
+            conv1x1(wide, width)
             for wide, width in zip(inputs, c.channels, strict=True)
         )
         self.ups = nn.ModuleList(
@@ -160,7 +161,7 @@ class SynthesisTransform(nn.Module):
                 h = block(h, conditions[number])
         residual = self.out(F.leaky_relu(h, SLOPE)).float()
         step = condition_pyramid(step, len(self.stages))[0]
-        pixels = torch.addcmul(regrouped(blocks, FINEST), step, residual)
+        pixels = torch.addcmul(pixels, step, residual)
         return F.pixel_shuffle(pixels, FINEST) + 0.5
 
 
@@ -238,22 +239,31 @@ class MeanContext(nn.Module):
         return self.static(torch.cat([z_features, index / LEVELS], 1))
 
     def forward(
-        self, known: Tensor, static: Tensor, condition: Tensor
+        self, known: Tensor | None, static: Tensor, condition: Tensor
     ) -> Tensor:
-        """Means, in units of the latent scale, of all channels."""
-        h = F.leaky_relu(self.known(known) + static, SLOPE)
+        """Means, in units of the latent scale, of all channels.
+
+        Nothing is known in the first step: that is known to be 0.
+        """
+        if known is None:
+            assert self.known.bias is not None
+            h = static + self.known.bias.view(-1, 1, 1)
+        else:
+            h = static + self.known(known)
+        h = F.leaky_relu(h, SLOPE)
         h = F.leaky_relu(self.sft(h, condition), SLOPE)
         with torch.autocast(h.device.type, enabled=False):
             return self.out(h.float())  # means are large: bf16 is too coarse
 
 
 def step_masks(y: Tensor) -> list[Tensor]:
-    """Masks (1, M, h, w) of what each context step codes."""
+    """Masks (1, M, h, w), bool, of what each context step codes."""
     channels, height, width = y.shape[1:]
     rows = torch.arange(height, device=y.device).view(-1, 1)
     columns = torch.arange(width, device=y.device).view(1, -1)
     # diagonal neighbours are one step apart, as in a quincunx
     position = 2 * (rows % 2) + (rows + columns) % 2
     group = torch.arange(channels, device=y.device) * STEPS // channels
-    turn = (position[None] + group[:, None, None]) % STEPS
-    return [(turn == step)[None].to(y.dtype) for step in range(STEPS)]
+    step = torch.arange(STEPS, device=y.device).view(-1, 1, 1, 1)
+    own = (step - group[:, None, None]) % STEPS  # position of a group's turn
+    return list((position == own)[:, None].unbind())

@@ -104,7 +104,11 @@ def model_for(name: str, weights_hash: bytes, device: str) -> CodecModel:
 def _load(path: Path, device: str, _version: object) -> CodecModel:
     import torch
 
+    from napari_sft.models.memory import keep_freed_memory
+
     place = torch.device(device)
+    if place.type == 'cpu':
+        keep_freed_memory()
     if weights_kind(path) == 'song2021':
         from napari_sft.models.song2021_codec import Song2021Codec
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLOPE = 0.1
+GROUP = 16  # channels that a block's 3x3 convolution sees together
 
 
 def conv3x3(
@@ -18,6 +19,15 @@ def conv3x3(
 ) -> nn.Conv2d:
     """3x3 convolution that keeps the variance of activations, times gain."""
     conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+    nn.init.kaiming_normal_(conv.weight, a=SLOPE)
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    return scaled(conv, gain)
+
+
+def conv1x1(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
+    """1x1 convolution, its start as that of `conv3x3`."""
+    conv = nn.Conv2d(inputs, outputs, 1)
     nn.init.kaiming_normal_(conv.weight, a=SLOPE)
     assert conv.bias is not None
     nn.init.zeros_(conv.bias)
@@ -56,20 +66,63 @@ class SFT(nn.Module):
         gamma, beta = self.affine(condition).chunk(2, 1)
         return torch.addcmul(x + beta, x, gamma)
 
+    def after(self, conv: nn.Conv2d, x: Tensor, condition: Tensor) -> Tensor:
+        """The transform of ``conv(x)``.
+
+        Where the condition is the same everywhere it scales the
+        convolution's weights instead: features are passed over once.
+        """
+        if condition.numel() > condition.shape[1] or conv.training:
+            return self(conv(x), condition)
+        assert conv.bias is not None
+        gamma, beta = self.affine(condition).float().view(2, -1)
+        weight = conv.weight * (1 + gamma).view(-1, 1, 1, 1)
+        bias = conv.bias * (1 + gamma) + beta
+        return F.conv2d(
+            x,
+            weight.to(conv.weight),
+            bias.to(conv.bias),
+            padding=conv.padding,
+            groups=conv.groups,
+        )
+
 
 class SFTBlock(nn.Module):
-    """Residual block of two 3x3 convolutions with an SFT between them."""
+    """Residual block: looks around, is modulated by the map, then mixes.
+
+    A grouped 3x3 convolution starts as the identity and a little of its
+    neighbourhood; two 1x1 convolutions mix channels, twice as many between
+    them. A third of the multiplications of two full 3x3 convolutions, and
+    better at the same number of steps.
+    """
 
     def __init__(self, channels: int, condition_channels: int) -> None:
         super().__init__()
-        self.conv1 = conv3x3(channels, channels)
+        groups = 1 if channels % GROUP else channels // GROUP
+        self.spatial = nn.Conv2d(
+            channels, channels, 3, padding=1, groups=groups
+        )
+        _start_as_identity(self.spatial)
         self.sft = SFT(channels, condition_channels)
+        self.expand = conv1x1(channels, 2 * channels)
         # near the identity, so that depth costs nothing
-        self.conv2 = conv3x3(channels, channels, gain=0.3)
+        self.project = conv1x1(2 * channels, channels, gain=0.3)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        features = self.sft(self.conv1(x), condition)
-        return x + self.conv2(F.leaky_relu(features, SLOPE))
+        # in place where no gradient needs the values: large new tensors
+        # cost as much time as arithmetic
+        h = self.expand(self.sft.after(self.spatial, x, condition))
+        return self.project(F.leaky_relu(h, SLOPE, inplace=True)).add_(x)
+
+
+@torch.no_grad()
+def _start_as_identity(conv: nn.Conv2d) -> None:
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    conv.weight.mul_(0.3)
+    group = conv.weight.shape[1]
+    for channel in range(conv.out_channels):
+        conv.weight[channel, channel % group, 1, 1] += 1
 
 
 class ConditionNetwork(nn.Module):
