@@ -13,14 +13,12 @@ from napari_sft_training.config import TrainingConfig
 from napari_sft_training.images import PatchSampler, to_tensor
 from napari_sft_training.quality_maps import sample_map
 
-VALIDATION_SIZE = 256
-
 Batch = tuple[Tensor, Tensor]
 
 
 def validation_patches(config: TrainingConfig) -> list[Tensor]:
     """The same patches of held-out pictures in every run, by eights."""
-    size = min(VALIDATION_SIZE, config.patch_size)
+    size = config.validation_patch_size
     sampler = PatchSampler(config.picture_sources(), size, validation=True)
     rng = np.random.default_rng(0)
     count = config.validation_patches

@@ -35,7 +35,7 @@ from typing import Annotated
 import typer
 
 from napari_sft_training.failure import errors_on_one_line
-from napari_sft_training.plot_cli import plot
+from napari_sft_training.plot_cli import plot, plot_runs
 from napari_sft_training.prepare_cli import prepare
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app = typer.Typer(
 
 app.add_typer(prepare, name='prepare')
 app.command()(plot)
+app.command()(plot_runs)
 
 
 def refuse_used(folder: Path) -> None:

@@ -18,6 +18,7 @@ from napari_sft_training.images import Source
 
 MODELS = ('compact', 'song2021')
 PATCH_MULTIPLE = 64  # pixels of a hyper-latent
+LARGEST_VALIDATION = 256
 # The hyper-analysis of song2021 mirrors two positions at 1/32.
 SMALLEST_PATCH = {'compact': 64, 'song2021': 128}
 CHOICES = {
@@ -110,6 +111,9 @@ class TrainingConfig:
         Steps between validations and between lines of the log.
     start_patches, validation_patches : int
         Patches that give the model its start, and that it is validated on.
+    validation_patch_size : int
+        Height and width of validation patches, so that runs with other
+        `patch_size` compare; 0 for the same, at most 256.
     model : str
         'compact' or 'song2021'. Older files have a mapping here: compact's
         sizes.
@@ -158,6 +162,7 @@ class TrainingConfig:
     log_steps: int = 50
     start_patches: int = 400
     validation_patches: int = 48
+    validation_patch_size: int = 0
     model: str = 'compact'
     sizes: dict[str, Any] = field(default_factory=dict)
 
@@ -173,19 +178,24 @@ class TrainingConfig:
             value = typed(f.name, getattr(self, f.name), type(default))
             setattr(self, f.name, value)
             _check_range(f.name, value)
-        self._check_patch_size()
+        self._check_patch_sizes()
         for number, source in enumerate(self.sources):
             check_source(number, source)
         check_map_shares(self.map_shares)
         check_sizes(self.model, self.sizes)
 
-    def _check_patch_size(self) -> None:
+    def _check_patch_sizes(self) -> None:
+        self.validation_patch_size = self.validation_patch_size or min(
+            LARGEST_VALIDATION, self.patch_size
+        )
         smallest = SMALLEST_PATCH[self.model]
-        if self.patch_size % PATCH_MULTIPLE or self.patch_size < smallest:
-            raise ConfigError(
-                f'patch_size must be a multiple of {PATCH_MULTIPLE}, at '
-                f'least {smallest} for {self.model}, not {self.patch_size}'
-            )
+        for key in ('patch_size', 'validation_patch_size'):
+            size = getattr(self, key)
+            if size % PATCH_MULTIPLE or size < smallest:
+                raise ConfigError(
+                    f'{key} must be a multiple of {PATCH_MULTIPLE}, at '
+                    f'least {smallest} for {self.model}, not {size}'
+                )
 
     def picture_sources(self) -> list[Source]:
         """The sources as objects."""

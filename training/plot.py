@@ -66,10 +66,9 @@ def draw(
     SftError
         matplotlib is not installed.
     """
-    figure_class = _figure_class()
     ranked = by_bd_rate(curves)
     columns = 1 + (len(ranked) - 1) // LEGEND_ROWS
-    figure: Figure = figure_class(
+    figure: Figure = figure_class()(
         figsize=(
             5.2 * len(metrics) + 2.9 * columns,
             5.2 if columns == 1 else 6.6,
@@ -213,8 +212,14 @@ def _add_legend(
     )
 
 
-def _figure_class() -> type[Figure]:
-    # A figure made without pyplot draws by Agg and opens no window.
+def figure_class() -> type[Figure]:
+    """Matplotlib's figures; without pyplot they open no window.
+
+    Raises
+    ------
+    SftError
+        matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:

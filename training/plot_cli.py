@@ -1,4 +1,4 @@
-"""`napari-sft-train plot`."""
+"""`napari-sft-train plot` and `plot-runs`."""
 
 from __future__ import annotations
 
@@ -75,6 +75,41 @@ def plot(
         if bd_rate:
             _print_bd_rates(curves)
         typer.echo(f'{out}: {len(curves)} curves')
+
+
+def plot_runs(
+    logs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar='[LABEL=]RUN...',
+            help="Folders in results/, or their log.jsonl; '=' names one.",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            '--out', metavar='FILE', help='Figure: .png, .pdf or .svg.'
+        ),
+    ] = Path('runs.png'),
+) -> None:
+    """Draw the validation loss of runs against their steps.
+
+    Only runs with the same validation patches compare.
+
+    \b
+    Example:
+      napari-sft-train plot-runs Adam=results/a Muon=results/b --out runs.png
+    """
+    with errors_on_one_line():
+        from napari_sft_training.plot import save
+        from napari_sft_training.training_curve import draw_runs, read_log
+
+        curves = []
+        for log in logs:
+            label, _, path = log.rpartition('=')
+            curves.append(read_log(Path(path), label))
+        save(draw_runs(curves), out)
+        typer.echo(f'{out}: {len(curves)} runs')
 
 
 def _print_bd_rates(curves: Sequence[Curve]) -> None:

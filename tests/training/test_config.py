@@ -226,3 +226,12 @@ def test_ablations_differ_from_the_paper_in_their_switch_alone(name, switch):
     ablation = load_config(CONFIGS / f'song2021_{name}.yaml')
     assert ablation.sizes == {switch: False}
     assert replace(ablation, sizes={}) == paper
+
+
+def test_validation_patches_have_the_training_size_unless_said():
+    assert config_of({'patch_size': 128}).validation_patch_size == 128
+    assert config_of({'patch_size': 512}).validation_patch_size == 256
+    config = config_of({'patch_size': 128, 'validation_patch_size': 256})
+    assert config.validation_patch_size == 256
+    with pytest.raises(ConfigError, match='validation_patch_size'):
+        config_of({'validation_patch_size': 100})
