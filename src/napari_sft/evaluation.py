@@ -21,6 +21,7 @@ from napari_sft.codec.pipeline import (
     symbol_bits,
 )
 from napari_sft.codec.quality import lambda_of, unpack
+from napari_sft.codec.refinement import DEFAULT_EFFORT
 from napari_sft.evaluation_results import (
     Evaluation,
     Figures,
@@ -57,6 +58,8 @@ class Evaluator:
         Whether to turn colour pictures to gray.
     rivals : sequence of OtherCodec
         Codecs to compare with.
+    effort : int
+        As for `napari_sft.encode`.
 
     Raises
     ------
@@ -70,6 +73,7 @@ class Evaluator:
     limit: int | None = None
     gray: bool = False
     rivals: Sequence[OtherCodec] = ()
+    effort: int = DEFAULT_EFFORT
     on_picture: Callable[[str], None] = lambda _: None
     on_level: Callable[[Level], None] = lambda _: None
     on_curve: Callable[[str], None] = lambda _: None
@@ -99,6 +103,7 @@ class Evaluator:
             'folder': str(self.folder),
             'pictures': len(self.paths),
             'gray': self.gray,
+            'effort': self.effort,
             'model': self.model,
             'weights': load_model(self.model, self.device).weights_hash.hex(),
             'rivals': {codec.name: codec.settings for codec in self.rivals},
@@ -158,6 +163,7 @@ class Evaluator:
             quality_map=None if uniform else quality,
             model=self.model,
             device=self.device,
+            effort=self.effort,
             rgb=picture.ndim == 3,
             statistics=False,
             provenance=False,

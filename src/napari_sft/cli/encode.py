@@ -12,6 +12,7 @@ import typer
 from napari_sft.cli import batch
 from napari_sft.cli.options import (
     DeviceOption,
+    EffortOption,
     FolderOption,
     ForceOption,
     ModelOption,
@@ -80,6 +81,7 @@ def encode(
             help='The same for its size in B, kB, MB, KiB or MiB.',
         ),
     ] = None,
+    effort: EffortOption = 1,
     model: ModelOption = 'compact',
     device: DeviceOption = 'auto',
     alpha: Annotated[
@@ -151,6 +153,7 @@ def encode(
     Examples:
       napari-sft encode photo.png photo.sft --quality 40
       napari-sft encode photo.png photo.sft --quality-map map.png
+      napari-sft encode photo.png photo.sft --effort 7
       napari-sft encode scans/*.tif --out-dir small --target-bpp 0.25
       napari-sft encode plates/ --out-dir small --scheduler tcp://head:8786
     """
@@ -174,6 +177,7 @@ def encode(
         'quality': 75 if quality is None else quality,
         'target_bpp': target_bpp,
         'target_bytes': None if target_size is None else size_of(target_size),
+        'effort': effort,
         'model': model,
         'device': device,
         'windows': windows_of(window),

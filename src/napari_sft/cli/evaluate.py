@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_sft.cli.options import DeviceOption, ModelOption
+from napari_sft.cli.options import (
+    DeviceOption,
+    EffortOption,
+    ModelOption,
+)
 from napari_sft.codec.errors import SftError
 from napari_sft.console import progress_bar
 
@@ -32,6 +36,7 @@ def evaluate(
             '--json', metavar='OUT', help='Write all figures as JSON.'
         ),
     ] = None,
+    effort: EffortOption = 1,
     model: ModelOption = 'compact',
     device: DeviceOption = 'auto',
     limit: Annotated[
@@ -73,6 +78,7 @@ def evaluate(
     \b
     Examples:
       napari-sft evaluate kodak
+      napari-sft evaluate kodak --effort 9 --limit 2
       napari-sft evaluate kodak --compare jpeg,webp --json kodak.json
       napari-sft evaluate kodak --gray --limit 4 --levels 3
     """
@@ -81,7 +87,9 @@ def evaluate(
 
     rivals = [other_codec(name.strip()) for name in _names(compare)]
     with progress_bar() as bar:
-        evaluator = Evaluator(folder, model, device, limit, gray, rivals)
+        evaluator = Evaluator(
+            folder, model, device, limit, gray, rivals, effort
+        )
         count = len(evaluator.paths)
         task = bar.add_task(
             'evaluating', total=(levels + 1 + len(rivals)) * count

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from napari_sft.codec.fitting import fitting
+from functools import partial
+
+from napari_sft.codec.fitting import REFINED_TRIALS, fitting
 from napari_sft.codec.job import Job
 from napari_sft.codec.part_writer import Target, write
 from napari_sft.codec.parts import Progress, Steps, encoded
@@ -23,8 +25,8 @@ def encode_job(
     job : Job
         What to encode.
     progress : callable, optional
-        Called with (done, total) tiles, those of trials for a target size
-        too; may raise to cancel.
+        Called with (done, total) tiles and steps of refining, those of
+        trials for a target size too; may raise to cancel.
 
     Raises
     ------
@@ -33,11 +35,19 @@ def encode_job(
     SftError
         If the image, the map or the target file is unusable.
     """
+    work = job.tile_count + job.refining_steps
+    total = work
+    if job.target_bytes is not None:
+        total = job.tile_count * (TRIALS + 1)
+        if job.refiner is not None:
+            total += work * REFINED_TRIALS
+    steps = Steps(progress, total)
+    refine = None
+    if job.refiner is not None:
+        refine = partial(job.refiner, step=steps.advance)
     if job.target_bytes is None:
-        steps = Steps(progress, job.tile_count)
-        write(target, job, steps.each(encoded(job)))
+        write(target, job, steps.each(encoded(job, refine=refine)))
         return
-    steps = Steps(progress, job.tile_count * (TRIALS + 1))
-    with fitting(job, job.target_bytes, steps) as parts:
-        steps.done = job.tile_count * TRIALS
+    with fitting(job, job.target_bytes, steps, refine) as parts:
+        steps.done = total - job.tile_count
         write(target, job, steps.each(parts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from tempfile import SpooledTemporaryFile
@@ -13,21 +13,29 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from napari_sft.codec.coded_map import MAX_FINE, CodedMap
+from napari_sft.codec.errors import TargetError
 from napari_sft.codec.job import Job
 from napari_sft.codec.part_writer import NoErrors, write
 from napari_sft.codec.parts import Part, Steps, encoded
 from napari_sft.codec.pipeline import Plane, parse_plane, reconstruct_plane
 from napari_sft.codec.rate_control import shift_to_target
+from napari_sft.codec.refinement import Refine
 from napari_sft.codec.tile_decoder import FetchPayload, Payload, TileDecoder
 from napari_sft.codec.tiles import Box, Grid
 
 _IN_MEMORY = 1 << 26  # bytes of tiles; more go to the disk
+REFINED_TRIALS = 4  # at most, after those of what is not refined
 _Place = tuple[int, int]  # level and plane
 
 
 @contextmanager
-def fitting(job: Job, target: int, steps: Steps) -> Iterator[Iterator[Part]]:
+def fitting(
+    job: Job, target: int, steps: Steps, refine: Refine | None = None
+) -> Iterator[Iterator[Part]]:
     """The parts at the highest quality whose file is not above a target.
+
+    With `refine`, trials without it say where to begin, as these take far
+    less time.
 
     Raises
     ------
@@ -37,12 +45,12 @@ def fitting(job: Job, target: int, steps: Steps) -> Iterator[Iterator[Part]]:
     with ExitStack() as kept:
         best: _Trial | None = None
 
-        def size_of(shift: int) -> int:
+        def size_of(shift: int, refine: Refine | None = None) -> int:
             nonlocal best
             trial = _Trial(job)
             with ExitStack() as opened:
                 opened.callback(trial.close)
-                for part in steps.each(encoded(job, shift)):
+                for part in steps.each(encoded(job, shift, refine)):
                     trial.keep(part)
                 size = trial.size()
                 if size <= target:
@@ -54,7 +62,18 @@ def fitting(job: Job, target: int, steps: Steps) -> Iterator[Iterator[Part]]:
         ends = [_ends(coded_map) for coded_map in job.maps()]
         lowest = -max(high for _, high in ends)
         highest = MAX_FINE - min(low for low, _ in ends)
-        shift_to_target(size_of, target, lowest, highest)
+        shift = shift_to_target(size_of, target, lowest, highest)
+        if refine is not None:
+            # at the lowest quality, only what is not refined may fit
+            with suppress(TargetError):
+                shift_to_target(
+                    partial(size_of, refine=refine),
+                    target,
+                    lowest,
+                    highest,
+                    start=shift,
+                    trials=REFINED_TRIALS,
+                )
         assert best is not None
         yield best.parts()
 

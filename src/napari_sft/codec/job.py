@@ -22,6 +22,7 @@ from napari_sft.codec.pixels import (
     pyramid_levels,
 )
 from napari_sft.codec.quality import pack, plane_map
+from napari_sft.codec.refinement import Refiner, block_count
 from napari_sft.codec.tiles import DEFAULT_TILE, check_tile
 
 
@@ -51,6 +52,8 @@ class Job:
     pyramid : bool
         Whether to add levels of half the height and width, down to one that
         fits into a tile.
+    refiner : Refiner, optional
+        Makes latents better before they are coded.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class Job:
     target_bytes: int | None = None
     tile: int = DEFAULT_TILE
     pyramid: bool = False
+    refiner: Refiner | None = None
 
     def __post_init__(self) -> None:
         check_tile(self.tile)
@@ -96,6 +100,17 @@ class Job:
     def tile_count(self) -> int:
         """Number of tiles of all levels."""
         return self.header(()).tile_count
+
+    @property
+    def refining_steps(self) -> int:
+        """How often the refiner tells that it goes on."""
+        if self.refiner is None:
+            return 0
+        blocks = sum(
+            level.layout.plane_count * block_count(level.layout.plane_shape)
+            for level in self.levels
+        )
+        return blocks * self.refiner.steps
 
     @property
     def shared_map(self) -> bool:

@@ -15,6 +15,7 @@ from napari_sft.codec.pipeline import (
     reconstruct_plane,
 )
 from napari_sft.codec.pixels import PlanePixels
+from napari_sft.codec.refinement import Refine
 from napari_sft.codec.synthesis import synthesise_box
 from napari_sft.codec.tile_encoder import CodedTile, encode_tiles
 from napari_sft.codec.tiles import Box, Grid
@@ -50,7 +51,7 @@ class Part:
 
 
 class Steps:
-    """Counts tiles and tells the caller, who may raise to cancel."""
+    """Counts work and tells the caller, who may raise to cancel."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress = progress
@@ -65,12 +66,20 @@ class Steps:
             self.done += len(part.tiles)
             self._tell()
 
+    def advance(self) -> None:
+        """Count a step of work within a tile."""
+        self.done += 1
+        self._tell()
+
     def _tell(self) -> None:
         if self._progress is not None:
-            self._progress(self.done, self._total)
+            # what columns of tiles share is done, and told, twice
+            self._progress(min(self.done, self._total), self._total)
 
 
-def encoded(job: Job, shift: int = 0) -> Iterator[Part]:
+def encoded(
+    job: Job, shift: int = 0, refine: Refine | None = None
+) -> Iterator[Part]:
     """Encode all levels and planes, their maps shifted by fine units."""
     for level, planes in enumerate(job.levels):
         for plane, coded_map in enumerate(job.maps(shift, level)):
@@ -78,9 +87,9 @@ def encoded(job: Job, shift: int = 0) -> Iterator[Part]:
             shape = planes.layout.plane_shape
             if job.side:
                 grid = Grid(shape, job.side)
-                parts = _tiles(job.model, grid, pixels, coded_map)
+                parts = _tiles(job.model, grid, pixels, coded_map, refine)
             else:
-                parts = _whole(job.model, shape, pixels, coded_map)
+                parts = _whole(job.model, shape, pixels, coded_map, refine)
             for box, tiles, picture in parts:
                 yield Part(
                     level=level,
@@ -97,9 +106,13 @@ _Pieces = Iterator[tuple[Box, tuple[CodedTile, ...], Callable[[], Plane]]]
 
 
 def _tiles(
-    model: CodecModel, grid: Grid, pixels: PlanePixels, coded_map: CodedMap
+    model: CodecModel,
+    grid: Grid,
+    pixels: PlanePixels,
+    coded_map: CodedMap,
+    refine: Refine | None,
 ) -> _Pieces:
-    for unit in encode_tiles(model, grid, pixels.read, coded_map):
+    for unit in encode_tiles(model, grid, pixels.read, coded_map, refine):
         picture = partial(
             synthesise_box,
             model=model,
@@ -117,9 +130,10 @@ def _whole(
     shape: tuple[int, ...],
     pixels: PlanePixels,
     coded_map: CodedMap,
+    refine: Refine | None,
 ) -> _Pieces:
     box = Box(0, shape[0], 0, shape[1])
-    coded = encode_plane(model, pixels.read(box), coded_map)
+    coded = encode_plane(model, pixels.read(box), coded_map, refine)
     tile = CodedTile(0, 0, coded.payload, coded.symbols_crc)
     picture = partial(
         reconstruct_plane, model, coded.symbols, coded_map, shape

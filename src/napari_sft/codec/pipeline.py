@@ -15,6 +15,7 @@ from napari_sft.codec.coded_map import CodedMap
 from napari_sft.codec.errors import FormatError, ImageError, StreamError
 from napari_sft.codec.model import CodecModel, Indices, Symbolised, Symbols
 from napari_sft.codec.rans import Decoder, Encoder, symbols_crc
+from napari_sft.codec.refinement import Refine, refined_plane
 
 BLOCK, HYPER_BLOCK = 16, 64
 CELLS = HYPER_BLOCK // BLOCK
@@ -49,7 +50,10 @@ class CodedPlane:
 
 
 def encode_plane(
-    model: CodecModel, plane: Plane, coded_map: CodedMap
+    model: CodecModel,
+    plane: Plane,
+    coded_map: CodedMap,
+    refine: Refine | None = None,
 ) -> CodedPlane:
     """Encode one plane.
 
@@ -61,9 +65,13 @@ def encode_plane(
         Values in 0..1, any size from 1x1.
     coded_map : CodedMap
         Quality of each 16x16 cell of the plane.
+    refine : Refine, optional
+        Makes y better.
     """
     fine = padded_fine(coded_map)
     y = model.analyse(padded_rgb(plane), fine)
+    if refine is not None:
+        y = refined_plane(refine, plane, y, fine)
     z = model.hyper_symbols(y, fine)
     indices = model.y_indices(z, fine)
     values, latents = model.quantise(y, z, indices, fine)

@@ -25,6 +25,8 @@ def shift_to_target(
     target: int,
     lowest: int = -MAX_FINE,
     highest: int = MAX_FINE,
+    start: int = 0,
+    trials: int = TRIALS,
 ) -> int:
     """Find the shift whose file is the largest within a target.
 
@@ -32,18 +34,23 @@ def shift_to_target(
     ----------
     size_of : callable
         Size in bytes of the file with the map shifted by so many fine units;
-        grows with the shift. Called at most 8 times.
+        grows with the shift.
     target : int
         Size in bytes that must not be exceeded.
     lowest, highest : int
         Shifts beyond which nothing changes; 0 lies between them.
+    start : int
+        The shift to try first.
+    trials : int
+        How often the size is taken at most, but for a lowest quality that
+        is needed.
 
     Returns
     -------
     int
         The largest shift tried whose file is not above the target: within
         1 % of it, or at the end of the range, or as close as whole shifts or
-        8 trials come.
+        the trials come.
 
     Raises
     ------
@@ -51,7 +58,7 @@ def shift_to_target(
         If even the lowest quality is larger.
     """
     sizes: Sizes = {}
-    shift = 0
+    shift = start
     while True:
         size = sizes[shift] = size_of(shift)
         if size > target and shift == lowest:
@@ -66,7 +73,7 @@ def shift_to_target(
         high = min((s for s in sizes if sizes[s] > target), default=None)
         if low is not None:
             closed = high is not None and high - low <= 1
-            if closed or len(sizes) == TRIALS:
+            if closed or len(sizes) >= trials:
                 return low
         shift = _guess(sizes, target, low, high, lowest, highest)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -27,6 +27,9 @@ class RollingRows(Generic[Array]):
         Gives the values of a box.
     pixels : int
         What `compute` should take at once.
+    side : int
+        If not 0, `compute` takes squares of so many cells instead; the
+        edges of what is covered are then multiples of it, or the plane's.
     """
 
     def __init__(
@@ -35,10 +38,12 @@ class RollingRows(Generic[Array]):
         right: int,
         compute: Callable[[Box], Array],
         pixels: int,
+        side: int = 0,
     ) -> None:
         self._box = Box(0, 0, left, right)
         self._compute: Callable[[Box], Array] = compute
         self._pixels = pixels
+        self._side = side
         self._array: Array | None = None
 
     def extend(self, bottom: int) -> None:
@@ -46,7 +51,7 @@ class RollingRows(Generic[Array]):
         known = self._box
         total = known._replace(bottom=bottom)
         array: Array | None = None
-        for box in pieces_for(total._replace(top=known.bottom), self._pixels):
+        for box in self._pieces(total._replace(top=known.bottom)):
             part = self._compute(box)
             if array is None:
                 array = _empty(part, total.shape)
@@ -57,6 +62,11 @@ class RollingRows(Generic[Array]):
         if self._array is not None:
             array[..., : known.bottom - known.top, :] = self._array
         self._array, self._box = array, total
+
+    def _pieces(self, box: Box) -> Iterator[Box]:
+        if self._side:
+            return box.pieces(self._side, self._side)
+        return pieces_for(box, self._pixels)
 
     def window(self, box: Box) -> Array:
         """The values of some cells that are known and not forgotten."""

@@ -22,6 +22,7 @@ from napari_sft.codec.model import (
     Symbols,
 )
 from napari_sft.codec.pipeline import Plane, entropy_code
+from napari_sft.codec.refinement import MARGIN, SIDE, Refine
 from napari_sft.codec.rolling import RollingRows
 from napari_sft.codec.synthesis import crop_latents
 from napari_sft.codec.tiles import (
@@ -71,7 +72,11 @@ class CodedUnit:
 
 
 def encode_tiles(
-    model: CodecModel, grid: Grid, read: ReadPixels, coded_map: CodedMap
+    model: CodecModel,
+    grid: Grid,
+    read: ReadPixels,
+    coded_map: CodedMap,
+    refine: Refine | None = None,
 ) -> Iterator[CodedUnit]:
     """Encode a plane.
 
@@ -85,6 +90,8 @@ def encode_tiles(
         Values in 0..1, float32 (Y, X) or (Y, X, 3), of a box of pixels.
     coded_map : CodedMap
         Quality of each 16x16 cell of the plane.
+    refine : Refine, optional
+        Makes y better.
 
     Yields
     ------
@@ -93,7 +100,7 @@ def encode_tiles(
     """
     column = None
     for box in grid.columns():
-        column = _Column(model, grid, read, coded_map, box, column)
+        column = _Column(model, grid, read, coded_map, box, column, refine)
         yield from column.units()
 
 
@@ -112,11 +119,13 @@ class _Column:
         coded_map: CodedMap,
         box: Box,
         before: _Column | None,
+        refine: Refine | None,
     ) -> None:
         self._model = model
         self._grid = grid
         self._read = read
         self._map = coded_map
+        self._refine = refine
         self._box = box
         halo, plane = model.halo, grid.plane
         self._pixels = CELL_STEPS * model.window
@@ -135,11 +144,15 @@ class _Column:
         self._z_bottom = 0
         left = min(self._z_left - halo.hyper, box.left - halo.context)
         right = self._z_box.right + halo.hyper
+        self._y_box = self._whole_blocks(
+            Box(0, 0, max(left, 0), min(right, plane.right))
+        )
         self._y: RollingRows[Tensor] = RollingRows(
-            max(left, 0),
-            min(right, plane.right),
-            self._analyse,
+            self._y_box.left,
+            self._y_box.right,
+            self._analyse if refine is None else self._refined,
             model.window,
+            0 if refine is None else SIDE,
         )
         around = box.grown(halo.context, plane)
         self._indices: RollingRows[Indices] = RollingRows(
@@ -152,7 +165,9 @@ class _Column:
         height, width = self._grid.unit(self._pixels)
         for row in self._box.pieces(height, self._box.right):
             z_bottom = min(row.bottom + self._ahead, end)
-            self._y.extend(min(z_bottom + halo.hyper, end))
+            y_bottom = min(z_bottom + halo.hyper, end)
+            rows = self._y_box._replace(bottom=y_bottom)
+            self._y.extend(self._whole_blocks(rows).bottom)
             self._extend_z(z_bottom)
             self._indices.extend(min(row.bottom + halo.context, end))
             for box in row.pieces(height, width):
@@ -160,6 +175,22 @@ class _Column:
             top = row.bottom - halo.context
             self._y.forget(min(top, z_bottom - halo.hyper))
             self._indices.forget(top)
+
+    def _whole_blocks(self, box: Box) -> Box:
+        if self._refine is None:
+            return box
+        return box.grown(0, self._grid.plane, SIDE)
+
+    def _refined(self, box: Box) -> Tensor:
+        assert self._refine is not None
+        window = box.grown(MARGIN, self._grid.plane, CELLS)
+        y = self._refine(
+            self._read(self._grid.pixels(window)),
+            self._analyse(window),
+            fine_window(self._map, window),
+        )
+        rows, columns = box.inside(window)
+        return y[..., rows, columns]
 
     def _analyse(self, box: Box) -> Tensor:
         window = box.grown(self._model.halo.analysis, self._grid.plane)
