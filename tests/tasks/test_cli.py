@@ -50,7 +50,8 @@ def test_segmentation_prints_a_table_and_writes_results(
 ):
     pytest.importorskip('matplotlib')
     result = cli(
-        'segmentation', 'pictures', '--qualities', '10,50', '--out', 'out'
+        *('segmentation', 'pictures', '--qualities', '10,50'),
+        *('--out', 'out', '--iterations', 1),
     )
     assert result.exit_code == 0, result.output
     assert '2 pictures, files of equal size' in result.stdout
@@ -62,7 +63,8 @@ def test_segmentation_prints_a_table_and_writes_results(
         assert f'{row["uniform_bpp"]:.4f}' in result.stdout
     assert (tmp_path / 'out' / 'plot.png').is_file()
     again = cli(
-        'segmentation', 'pictures', '--qualities', '10,50', '--out', 'out'
+        *('segmentation', 'pictures', '--qualities', '10,50'),
+        *('--out', 'out', '--iterations', 1),
     )
     assert again.stdout == result.stdout
 

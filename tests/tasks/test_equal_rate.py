@@ -21,9 +21,10 @@ class LeftTrial:
     """Maps that care for the left half; the squared error there."""
 
     settings: dict = field(default_factory=lambda: {'task': 'left'})
+    by_quality: bool = False
     maps: int = 0
 
-    def find_map(self, path, plane):
+    def find_map(self, path, plane, quality):
         self.maps += 1
         quality = np.full(plane.shape[:2], 10.0)
         quality[:, : plane.shape[1] // 2] = 90
@@ -67,6 +68,25 @@ def test_files_are_of_equal_size_and_the_map_pays(
     stored = as_dict([original, *rows], trial.settings)
     assert stored['task'] == 'left'
     assert stored['rows'][1]['uniform']['error'] == rows[0].uniform['error']
+
+
+def test_a_trial_may_have_a_map_for_each_quality(folder, tmp_path, tiny_model):
+    trial = LeftTrial(by_quality=True)
+    EqualRate(folder, trial, tmp_path / 'out', (10, 60), limit=1).run()
+    assert trial.maps == 2
+
+
+def test_counting_maps_are_searched_at_each_quality(tmp_path, tiny_model):
+    trial = SegmentationTrial(iterations=1)
+    assert trial.by_quality
+    assert not SegmentationTrial(kind='otsu').by_quality
+    quality = trial.find_map(tmp_path / 'a.png', nuclei(12), 40)
+    assert quality.shape == (96, 128)
+
+
+def test_an_unknown_method_is_one_line():
+    with pytest.raises(TaskError, match="no method 'kmeans'"):
+        SegmentationTrial(method='kmeans')
 
 
 def test_a_map_that_takes_more_than_there_is_gives_way(tmp_path, tiny_model):
@@ -122,7 +142,12 @@ def test_segmentation_is_judged_by_count_and_mean_area(tmp_path):
     blank = np.zeros((96, 128), np.uint8)
     nothing = trial.score(tmp_path / 'b.png', blank, blank)
     exact = trial.figures([same, nothing])
-    assert exact == {'count error': 0, 'area error': 0}
+    assert exact == {
+        'count error': 0,
+        'area error': 0,
+        'count error (otsu)': 0,
+        'area error (otsu)': 0,
+    }
     figures = trial.figures([smaller, gone])
     assert figures['count error'] == 0.5
     assert figures['area error'] == pytest.approx(
@@ -135,17 +160,18 @@ def test_masks_say_where_the_objects_are(tmp_path):
     labels[:32, :32] = 5
     tifffile.imwrite(tmp_path / 'a.tif', labels)
     trial = SegmentationTrial(masks=tmp_path, kind='otsu')
-    quality = trial.find_map(tmp_path / 'a.png', nuclei(12))
+    quality = trial.find_map(tmp_path / 'a.png', nuclei(12), 9)
     assert quality[10, 10] == 70
     assert quality[60, 80] == 10
-    found = trial.find_map(tmp_path / 'b.png', nuclei(12))
+    found = trial.find_map(tmp_path / 'b.png', nuclei(12), 9)
     assert found[60, 80] == 70
-    blank = trial.find_map(tmp_path / 'c.png', np.zeros((32, 32), np.uint8))
-    assert (blank == 10).all()
+    black = np.zeros((32, 32), np.uint8)
+    blank = trial.find_map(tmp_path / 'c.png', black, 9)
+    assert (blank == 9).all()
     colours = np.zeros((8, 8, 3), np.uint8)
     Image.fromarray(colours).save(tmp_path / 'd.png')
     with pytest.raises(TaskError, match='no label image'):
-        trial.find_map(tmp_path / 'd.png', nuclei(12))
+        trial.find_map(tmp_path / 'd.png', nuclei(12), 9)
 
 
 def test_ground_truth_is_found_beside_the_picture(tmp_path):
@@ -198,4 +224,4 @@ def test_without_ground_truth_the_original_is_right(
     assert same['wrong'] == 0
     assert dark['wrong'] > 0
     assert dark['characters'] == same['characters'] > 0
-    assert trial.find_map(path, picture)[16, 24] == 80
+    assert trial.find_map(path, picture, 9)[16, 24] == 80

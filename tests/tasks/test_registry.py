@@ -16,6 +16,7 @@ def test_every_task_names_a_function_that_takes_progress():
     assert [task.name for task in TASKS] == [
         'text',
         'classification',
+        'counting',
         'segmentation',
     ]
     for task in TASKS:

@@ -180,34 +180,40 @@ def segmentation(
     folder: Folder,
     out: OutOption = Path('segmentation'),
     qualities: QualitiesOption = '2,10,20,30,45,60',
-    high: Annotated[
-        float, typer.Option('--foreground', help='Highest quality of the map.')
-    ] = 70,
-    low: Annotated[
-        float, typer.Option('--background', help='Lowest quality of the map.')
-    ] = 10,
-    masks: Annotated[
-        Path | None,
+    kind: Annotated[
+        str,
         typer.Option(
-            '--masks',
-            metavar='DIR',
-            help='Label images with the names of the pictures, to which maps '
-            'are confined.',
+            '--map',
+            help="'counting' (searched), 'edges' (graded), 'otsu' or "
+            "'watershed' (flat on objects).",
         ),
-    ] = None,
+    ] = 'counting',
     method: Annotated[
         str,
         typer.Option(
             '--method', help="How objects are found: 'otsu' or 'watershed'."
         ),
     ] = 'watershed',
-    kind: Annotated[
-        str,
+    iterations: Annotated[
+        int, typer.Option('--iterations', min=1, help='Maps to try.')
+    ] = 8,
+    high: Annotated[
+        float,
+        typer.Option('--foreground', help='Highest quality of other maps.'),
+    ] = 70,
+    low: Annotated[
+        float,
+        typer.Option('--background', help='Lowest quality of other maps.'),
+    ] = 10,
+    masks: Annotated[
+        Path | None,
         typer.Option(
-            '--map',
-            help="'edges' (graded), 'otsu' or 'watershed' (flat on objects).",
+            '--masks',
+            metavar='DIR',
+            help='Label images with the names of the pictures, to which other '
+            'maps are confined.',
         ),
-    ] = 'edges',
+    ] = None,
     model: ModelOption = 'compact',
     device: DeviceOption = 'auto',
     limit: LimitOption = None,
@@ -216,15 +222,26 @@ def segmentation(
 
     Objects are found in the original and in the decoded pictures by the same
     method; errors are against the original's. Each file of a task's map is at
-    most as large as that of the uniform map beside it.
+    most as large as that of the uniform map beside it. Maps are searched for
+    by decoding and segmenting too, so the method that they were not searched
+    by judges as well.
 
     \b
     Example:
-      napari-sft task segmentation nuclei/ --masks masks/
+      napari-sft task segmentation nuclei/ --qualities 10,30,60
     """
     from napari_sft.tasks.segmentation_trial import SegmentationTrial
 
-    trial = SegmentationTrial(high, low, masks, method, kind)  # type: ignore[arg-type]
+    trial = SegmentationTrial(
+        kind,  # type: ignore[arg-type]
+        method,  # type: ignore[arg-type]
+        iterations,
+        high,
+        low,
+        masks,
+        model,
+        device,
+    )
     _compare(folder, trial, out, qualities, model, device, limit)
 
 

@@ -1,4 +1,4 @@
-"""Quality maps found by a task: text, classification, segmentation.
+"""Quality maps found by a task: text, classification, objects.
 
 Importing this package is cheap; what a task needs is loaded when its map is
 asked for. `TASKS` lists the tasks, each with its name, its title in plain
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
         classification_map,
         grad_cam_map,
     )
+    from napari_sft.tasks.counting import counting_map
     from napari_sft.tasks.segmentation import segmentation_map
     from napari_sft.tasks.text import text_map
 
 _FUNCTIONS = {
     'classification_map': 'classification',
+    'counting_map': 'counting',
     'grad_cam_map': 'classification',
     'segmentation_map': 'segmentation',
     'text_map': 'text',
@@ -47,6 +49,7 @@ __all__ = [
     'Task',
     'TaskError',
     'classification_map',
+    'counting_map',
     'find_task',
     'grad_cam_map',
     'segmentation_map',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,9 +26,15 @@ class Trial(Protocol):
     """A task on pictures: its maps, and what decoded pictures are worth."""
 
     settings: dict[str, Any]
+    by_quality: bool  # whether each quality of uniform maps has its own map
 
-    def find_map(self, path: Path, plane: np.ndarray) -> np.ndarray:
-        """The map of a picture, qualities 0..100 (Y, X)."""
+    def find_map(
+        self, path: Path, plane: np.ndarray, quality: float
+    ) -> np.ndarray:
+        """The map of a picture, qualities 0..100 (Y, X).
+
+        `quality` is that of the uniform map it will be compared with.
+        """
         ...
 
     def score(
@@ -132,17 +139,18 @@ class EqualRate:
 
     def _picture(self, path: Path, kept: Measurements) -> list[Any]:
         """Results of the original and of each quality."""
-        state: dict[str, np.ndarray] = {}
 
+        @cache
         def plane() -> np.ndarray:
-            if 'plane' not in state:
-                state['plane'] = read_plane(path)
-            return state['plane']
+            return read_plane(path)
 
-        def quality_map() -> np.ndarray:
-            if 'map' not in state:
-                state['map'] = self.trial.find_map(path, plane())
-            return state['map']
+        @cache
+        def map_of(quality: float) -> np.ndarray:
+            return self.trial.find_map(path, plane(), quality)
+
+        def quality_map(quality: float) -> np.ndarray:
+            one_for_all = not self.trial.by_quality
+            return map_of(self.qualities[0] if one_for_all else quality)
 
         def original() -> Any:
             scores = self.trial.score(path, plane(), plane())
@@ -155,7 +163,7 @@ class EqualRate:
                 kept.get(
                     f'{path.name} {quality:g}',
                     lambda q=quality: self._pair(
-                        path, plane(), quality_map(), q
+                        path, plane(), quality_map(q), q
                     ),
                 )
             )

@@ -61,7 +61,7 @@ def plot_accuracy(points: Sequence[Point], path: Path) -> None:
 def plot_rows(rows: Sequence[Row], path: Path) -> None:
     """Draw each figure of a trial against real bits per pixel."""
     shown = [row for row in rows if row.quality is not None]
-    styles = cycle(('-', '--', ':'))
+    styles = cycle(('-', '--', '-.', ':'))
 
     def draw(axes: Axes) -> None:
         for name in shown[0].uniform:

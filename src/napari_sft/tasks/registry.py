@@ -171,8 +171,30 @@ TASKS = (
         takes_codec=True,
     ),
     Task(
-        'segmentation',
+        'counting',
         'Keep objects countable and measurable',
+        'counting:counting_map',
+        {},
+        (
+            Setting(
+                'quality', 'Quality of a uniform file as large', 30.0, 0, 100
+            ),
+            Setting('iterations', 'Maps to try', 8, 1, 50, whole=True),
+            Setting(
+                'method',
+                'What an object is',
+                'watershed',
+                choices=(
+                    ('otsu', 'Pixels that touch'),
+                    ('watershed', 'Pixels that touch, cut at narrow places'),
+                ),
+            ),
+        ),
+        takes_codec=True,
+    ),
+    Task(
+        'segmentation',
+        'Raise the quality of objects',
         'segmentation:segmentation_map',
         {},
         (

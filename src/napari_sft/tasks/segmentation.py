@@ -155,6 +155,12 @@ def _graded(image: Any, high: float, low: float) -> NDArray[np.float32]:
     return quality.repeat(CELL, 0).repeat(CELL, 1)[:height, :width]
 
 
+def unknown_method(method: str) -> TaskError:
+    """What to raise for a method that there isn't."""
+    names = ', '.join(METHODS)
+    return TaskError(f'no method {method!r}: use one of {names}')
+
+
 def _nothing() -> TaskError:
     return TaskError(
         'nothing stands out from the background of this image; give labels '
@@ -198,9 +204,7 @@ def find_objects(image: Any, method: Method = 'otsu') -> NDArray[np.int32]:
     from skimage.measure import label
 
     if method not in METHODS:
-        raise TaskError(
-            f'no method {method!r}: use one of {", ".join(METHODS)}'
-        )
+        raise unknown_method(method)
     gray, threshold = _thresholded(image)
     if threshold is None:
         return np.zeros(gray.shape, np.int32)

@@ -10,13 +10,18 @@ from typing import Any, Literal
 import numpy as np
 
 from napari_sft.image_files import TIFF, read_picture
+from napari_sft.tasks.counting import counting_map, measured
 from napari_sft.tasks.equal_rate import Scores
 from napari_sft.tasks.registry import TaskError
 from napari_sft.tasks.segmentation import (
+    METHODS,
     Method,
     find_objects,
     segmentation_map,
+    unknown_method,
 )
+
+FIGURES = 'count', 'area'
 
 
 @dataclass
@@ -25,27 +30,39 @@ class SegmentationTrial:
 
     The same method segments original and decoded picture, each by its own
     threshold. A picture in whose original it finds nothing doesn't count.
+    The method that the map was not found with judges too: a map must not be
+    good for its own method alone.
 
     Parameters
     ----------
-    foreground, background : float
-        Qualities of the map before it is shifted.
-    masks : Path, optional
-        Folder of label images with the names of the pictures, to which the
-        maps are confined.
+    kind : {'counting', 'edges', 'otsu', 'watershed'}
+        `counting_map`, or the method of `segmentation_map`.
     method : {'otsu', 'watershed'}
         How objects are found.
-    kind : {'edges', 'otsu', 'watershed'}
-        The method of `segmentation_map`.
+    iterations : int
+        Of `counting_map`.
+    foreground, background : float
+        Qualities of the other maps before they are shifted.
+    masks : Path, optional
+        Folder of label images with the names of the pictures, to which the
+        other maps are confined.
+    model, device : str
+        As for `napari_sft.encode`.
     """
 
+    kind: Literal['counting', 'edges', 'otsu', 'watershed'] = 'counting'
+    method: Method = 'watershed'
+    iterations: int = 8
     foreground: float = 70
     background: float = 10
     masks: Path | None = None
-    method: Method = 'watershed'
-    kind: Literal['edges', 'otsu', 'watershed'] = 'edges'
+    model: str = 'compact'
+    device: str = 'auto'
 
     def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise unknown_method(self.method)
+        self.by_quality = self.kind == 'counting'
         self.settings: dict[str, Any] = {
             'task': 'segmentation',
             'foreground': self.foreground,
@@ -53,13 +70,25 @@ class SegmentationTrial:
             'masks': self.masks and str(self.masks.resolve()),
             'method': self.method,
             'kind': self.kind,
+            'iterations': self.iterations,
         }
-        self._found: dict[Path, np.ndarray] = {}
+        self._found: dict[tuple[Path, Method], np.ndarray] = {}
 
-    def find_map(self, path: Path, plane: np.ndarray) -> np.ndarray:
-        """The segmentation map; flat if nothing stands out."""
-        if not self._objects(path, plane).any():
-            return np.full(plane.shape[:2], self.background, np.float32)
+    def find_map(
+        self, path: Path, plane: np.ndarray, quality: float
+    ) -> np.ndarray:
+        """The map; flat if nothing stands out."""
+        if not self._objects(path, plane, self.method).any():
+            return np.full(plane.shape[:2], quality, np.float32)
+        if self.kind == 'counting':
+            return counting_map(
+                plane,
+                quality=quality,
+                iterations=self.iterations,
+                method=self.method,
+                model=self.model,
+                device=self.device,
+            )
         return segmentation_map(
             plane,
             self._mask_of(path),
@@ -72,37 +101,48 @@ class SegmentationTrial:
         self, path: Path, original: np.ndarray, decoded: np.ndarray
     ) -> Scores:
         """Number and mean area, of the original and of what is decoded."""
-        before = _measured(self._objects(path, original))
-        after = _measured(find_objects(decoded, self.method))
-        return {
-            'count': after[0],
-            'area': after[1],
-            'original count': before[0],
-            'original area': before[1],
-        }
+        scores: Scores = {}
+        for method, suffix in self._judges():
+            before = measured(self._objects(path, original, method))
+            after = measured(find_objects(decoded, method))
+            for what, *values in zip(FIGURES, before, after, strict=True):
+                scores[f'original {what}{suffix}'] = values[0]
+                scores[f'{what}{suffix}'] = values[1]
+        return scores
 
     def figures(self, scores: Sequence[Scores]) -> Scores:
         """Mean relative errors of the pictures that show something.
 
         Where nothing is left of an original's objects, both are 100 %.
         """
-        shown = [s for s in scores if s['original count']]
-        return {
-            f'{what} error': float(
-                np.mean(
-                    [abs(s[what] / s[f'original {what}'] - 1) for s in shown]
-                )
-                if shown
-                else 0.0
-            )
-            for what in ('count', 'area')
-        }
+        figures = {}
+        for _, suffix in self._judges():
+            for what in FIGURES:
+                pairs = [
+                    (s[f'{what}{suffix}'], s[f'original {what}{suffix}'])
+                    for s in scores
+                ]
+                errors = [abs(new / old - 1) for new, old in pairs if old]
+                mean = float(np.mean(errors)) if errors else 0.0
+                figures[f'{what} error{suffix}'] = mean
+        return figures
 
-    def _objects(self, path: Path, plane: np.ndarray) -> np.ndarray:
-        if path not in self._found:
-            # one picture after the other, so one is enough
-            self._found = {path: find_objects(plane, self.method)}
-        return self._found[path]
+    def _judges(self) -> list[tuple[Method, str]]:
+        """The map's method and the other one, with what names it."""
+        other = METHODS[1 - METHODS.index(self.method)]
+        return [(self.method, ''), (other, f' ({other})')]
+
+    def _objects(
+        self, path: Path, plane: np.ndarray, method: Method
+    ) -> np.ndarray:
+        key = path, method
+        if key not in self._found:
+            # one picture after the other, so only its own are kept
+            self._found = {
+                k: v for k, v in self._found.items() if k[0] == path
+            }
+            self._found[key] = find_objects(plane, method)
+        return self._found[key]
 
     def _mask_of(self, path: Path) -> np.ndarray | None:
         if self.masks is None:
@@ -115,9 +155,3 @@ class SegmentationTrial:
                     raise TaskError(f'{mask} is no label image (Y, X)')
                 return labels
         return None
-
-
-def _measured(objects: np.ndarray) -> tuple[int, float]:
-    """Number and mean area in pixels."""
-    count = int(objects.max())
-    return count, float((objects > 0).sum() / count) if count else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class TextTrial:
     text: float = 80
     rest: float = 10
     truth: Path | None = None
+    by_quality: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self.settings: dict[str, Any] = {
@@ -56,7 +57,9 @@ class TextTrial:
         }
         self._written: dict[Path, list[Written]] = {}
 
-    def find_map(self, path: Path, plane: np.ndarray) -> np.ndarray:
+    def find_map(
+        self, path: Path, plane: np.ndarray, quality: float
+    ) -> np.ndarray:
         """The text map, from the detector alone."""
         return text_map(plane, text=self.text, rest=self.rest)
 
