@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,15 @@ class ClassificationStudy:
         def rank() -> dict[str, Any]:
             return {'bpp': None, 'rank': self._rank(pixels, truth)}
 
+        @cache
+        def cam() -> np.ndarray:
+            return grad_cam_map(
+                pixels,
+                label=given,
+                classifier=self._estimator,
+                device=self._place,
+            )
+
         results = [
             (ORIGINAL, None, kept.get(f'{name} original', rank)),
         ]
@@ -159,9 +169,7 @@ class ClassificationStudy:
                     share,
                     kept.get(
                         f'{name} grad-cam {share:g}',
-                        lambda a=share: self._grad_cam(
-                            pixels, a, given, truth
-                        ),
+                        lambda a=share: self._file(pixels, a * cam(), truth),
                     ),
                 )
             )
@@ -177,18 +185,6 @@ class ClassificationStudy:
                 for n in self.iterations
             ]
         return results
-
-    def _grad_cam(
-        self, pixels: np.ndarray, alpha: float, given: int | None, truth: int
-    ) -> dict[str, Any]:
-        quality = grad_cam_map(
-            pixels,
-            alpha=alpha,
-            label=given,
-            classifier=self._estimator,
-            device=self._place,
-        )
-        return self._file(pixels, quality, truth)
 
     def _search(
         self, pixels: np.ndarray, weight: float, given: int | None, truth: int
