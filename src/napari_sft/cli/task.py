@@ -261,7 +261,12 @@ def _compare(
     study = EqualRate(folder, trial, out, levels, model, device, limit)
     rows = _with_progress(study, study.steps)
     print_rows(rows, len(study.paths))
-    about = {**trial.settings, 'folder': str(folder), 'model': model}
+    about = {
+        **trial.settings,
+        'folder': str(folder.resolve()),
+        'model': model,
+        'pictures': len(study.paths),
+    }
     _finish(out, as_dict(rows, about), plot_rows, rows)
 
 
