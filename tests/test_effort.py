@@ -32,7 +32,7 @@ def test_refined_files_differ_and_decode(make_picture, kind):
     elif kind == 'map':
         ramp = np.linspace(0, 100, 100)[None].repeat(70, axis=0)
         about['quality_map'] = ramp
-    data = encode(image, effort=4, **about)
+    data = encode(image, effort=6, **about)
     assert data != encode(image, **about)
     decoded = napari_sft.decode(data, device='cpu')
     assert decoded.dtype == image.dtype
@@ -81,7 +81,7 @@ def test_the_command_line_takes_it(make_picture, tmp_path):
     refined = tmp_path / 'refined.sft'
     Image.fromarray(make_picture()).save(source)
     runner = CliRunner()
-    for target, more in ((plain, []), (refined, ['--effort', '4'])):
+    for target, more in ((plain, []), (refined, ['--effort', '6'])):
         result = runner.invoke(
             app,
             ['encode', str(source), str(target), '--quality', '90', *more],

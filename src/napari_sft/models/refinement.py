@@ -25,6 +25,7 @@ from napari_sft.codec.model import CodecModel
 from napari_sft.codec.quality import lambda_of
 from napari_sft.codec.refinement import (
     DEFAULT_EFFORT,
+    EFFORTS,
     Refiner,
     check_effort,
 )
@@ -32,8 +33,8 @@ from napari_sft.models.compact_codec import CompactCodec
 from napari_sft.models.entropy import SKIPPED_LEVELS, scale_of_index
 
 # Gradient steps of each effort: twice as many from one to the next.
-STEPS = {effort: 1 << effort for effort in range(2, 10)}
-WARM, COLD = 0.5, 0.25  # temperatures of the first step and of the last
+STEPS = {effort: 1 << (effort - 1) for effort in EFFORTS[1:]}
+WARM, COLD = 0.35, 0.25  # temperatures of the first step and of the last
 # Share of a Newton step, and the longest step in symbols, by their number.
 RATE, FEWER = 0.17, 0.35
 LAST = 0.3  # of the rate, at the last step
