@@ -70,19 +70,21 @@ def draw_runs(curves: Sequence[RunCurve]) -> Figure:
     """A line for each run, steps on a logarithmic axis."""
     from napari_sft_training.plot import MODEL_COLOURS, figure_class
 
-    figure: Figure = figure_class()(figsize=(6.4, 4.2), layout='constrained')
+    figure_type = figure_class()
+    from matplotlib.ticker import LogLocator
+
+    figure: Figure = figure_type(figsize=(6.4, 4.2), layout='constrained')
     panel = figure.subplots()
     for number, curve in enumerate(curves):
         colour = MODEL_COLOURS[number % len(MODEL_COLOURS)]
         style = {'color': colour, 'marker': 'o', 'markersize': 3}
         panel.plot(curve.steps, curve.losses, label=curve.label, **style)
-    panel.set_xscale('log')
+    panel.set_xscale('log', subs=[])
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panel.xaxis.set_major_formatter('{x:,.0f}')
-    panel.xaxis.set_minor_formatter('{x:,.0f}')
-    panel.tick_params(axis='x', which='both', labelsize=8, labelrotation=45)
     panel.set_xlabel('Steps')
     panel.set_ylabel('Loss on the validation patches')
-    panel.grid(color='0.9', which='both')
+    panel.grid(color='0.9')
     panel.spines[['top', 'right']].set_visible(False)
     panel.legend(frameon=False, fontsize=8)
     return figure
