@@ -111,7 +111,7 @@ def test_it_prints_a_table_and_writes_json(folder, tiny_model):
     assert len(figures['pictures']) == 4
     for picture in figures['pictures']:
         assert {p['codec'] for p in picture['points']} == {
-            *('napari-sft', 'jpegxl', 'jpeg2000')
+            *('napari-sft', 'its own window', 'jpegxl', 'jpeg2000')
         }
         assert all(p['psnr'] > 15 for p in picture['points'])
 

@@ -7,9 +7,11 @@ Example:
 Every picture in the folder and those below it: gray, RGB and 16-bit gray,
 one plane of each stack, the middle of large ones. Each codec gives a PSNR at
 exactly the bits per pixel asked for, between its two neighbouring qualities,
-from real files. Pictures of 16 bits are stretched to their full range first,
-for all codecs alike, so that no codec takes them for dark; their PSNR is
-relative to that range.
+from real files. Ours is run twice: with the value window of the whole range,
+and with that of the picture's own extremes, which spends more bits on dark
+pictures and so reaches higher qualities. Pictures of 16 bits are stretched to
+their full range first, for all codecs alike, so that no codec takes them for
+dark; their PSNR is relative to that range.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -32,6 +34,7 @@ from napari_sft.console import print_table
 from napari_sft.other_codecs import OtherCodec, RateCurve, other_codec
 
 OURS = 'napari-sft'
+STRETCHED = 'its own window'
 OTHERS = ('jpegxl', 'jpeg2000')
 KINDS = ('gray', 'RGB', 'gray 16 bits')
 ALL = 'all'
@@ -142,7 +145,9 @@ def _prepared(pixels: NDArray[Any]) -> tuple[str, NDArray[Any]]:
     return KINDS[2], np.rint(stretched).astype(np.uint16)
 
 
-def ours(model: str, device: str) -> OtherCodec:
+def ours(
+    model: str, device: str, windows: Literal['dtype', 'minmax']
+) -> OtherCodec:
     """This codec, as the others are run."""
     import napari_sft
 
@@ -150,7 +155,7 @@ def ours(model: str, device: str) -> OtherCodec:
         return napari_sft.encode(
             picture,
             quality=quality,
-            windows='dtype',
+            windows=windows,
             model=model,
             device=device,
             statistics=False,
@@ -160,9 +165,9 @@ def ours(model: str, device: str) -> OtherCodec:
     def decode(data: bytes) -> NDArray[Any]:
         return napari_sft.decode(data, device=device)
 
-    return OtherCodec(
-        OURS, f'{model}, 101 qualities, whole files', 0, 100, encode, decode
-    )
+    name = OURS if windows == 'dtype' else STRETCHED
+    settings = f'{model}, windows={windows!r}, 101 qualities, whole files'
+    return OtherCodec(name, settings, 0, 100, encode, decode)
 
 
 def compare(
@@ -224,7 +229,7 @@ def means(
 def show(rows: Sequence[dict[str, Any]]) -> None:
     """Print the table; a star where some files are larger than asked for."""
     print_table(
-        ('pictures', 'number', 'bpp', OURS, *OTHERS),
+        ('pictures', 'number', 'bpp', OURS, STRETCHED, *OTHERS),
         [
             (
                 row['kind'],
@@ -233,7 +238,7 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
                 *(
                     f'{row["psnr"][codec]:.2f} dB'
                     f'{"*" if row["out_of_reach"][codec] else ""}'
-                    for codec in (OURS, *OTHERS)
+                    for codec in (OURS, STRETCHED, *OTHERS)
                 ),
             )
             for row in rows
@@ -263,7 +268,11 @@ def main(
     from napari_sft_training.cli import errors_on_one_line
 
     with errors_on_one_line():
-        codecs = [ours(model, device), *map(other_codec, OTHERS)]
+        codecs = [
+            ours(model, device, 'dtype'),
+            ours(model, device, 'minmax'),
+            *map(other_codec, OTHERS),
+        ]
         found = list(subjects(folder, largest, limit))
         if not found:
             raise SftError(f'{folder} has no pictures to compare on')
