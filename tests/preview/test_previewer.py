@@ -169,6 +169,42 @@ def test_of_large_images_only_what_a_stroke_reaches_is_computed(
                 assert a.read_tile(*key) == b.read_tile(*key)
 
 
+@pytest.mark.parametrize('at', [(230, 800), (505, 540)])
+def test_a_stroke_costs_about_the_windows_that_it_touches(
+    make_picture, monkeypatch, at
+):
+    from napari_sft.models.compact_codec import CompactCodec
+
+    pixels = {'analyse': 0, 'synthesise': 0}
+    for step in pixels:
+        original = getattr(CompactCodec, step)
+
+        def counted(self, values, fine, step=step, original=original):
+            pixels[step] += 256 * fine.size  # a cell has 16 x 16 pixels
+            return original(self, values, fine)
+
+        monkeypatch.setattr(CompactCodec, step, counted)
+    shape = 1024, 1088
+    previewer = Previewer(make_picture(*shape), device='cpu')
+    quality = np.full(shape, 30.0)
+    previewer.run(quality)
+    windows = 1 if at == (230, 800) else 4  # the other lies on a corner
+    for size in (12, 40):
+        pixels.update(dict.fromkeys(pixels, 0))
+        quality[at[0] : at[0] + size, at[1] : at[1] + size] = 80
+        stroke = previewer.run(quality)
+        for count in pixels.values():
+            assert 0 < count <= windows * (512 * 3 // 2) ** 2
+    fresh = Previewer(previewer.plane(), device='cpu').run(quality)
+    np.testing.assert_array_equal(stroke.reconstruction, fresh.reconstruction)
+    assert stroke.info['statistics'] == fresh.info['statistics']
+    # In other windows the networks' rounding may move single symbols.
+    ours = napari_sft.encode(
+        previewer.plane(), quality_map=quality, device='cpu'
+    )
+    assert len(stroke.data) == pytest.approx(len(ours), rel=1e-3)
+
+
 def test_tiles_are_those_that_imwrite_makes(make_picture):
     picture = make_picture(150, 200)
     quality = painted((150, 200))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,8 @@ class Model:
     """Counts its steps, which give what they were given."""
 
     name = 'model'
+    window = 1 << 20
+    halo = SimpleNamespace(analysis=4)
 
     def __init__(self, weights_hash=b'a'):
         self.weights_hash = weights_hash
@@ -73,9 +77,34 @@ def test_the_last_symbols_are_told_also_when_they_are_remembered():
     for _ in range(2):
         watched.coded = None
         watched.quantise(torch.zeros(1), z, z, FINE)
-        told, symbols, _ = watched.coded
-        np.testing.assert_array_equal(told, z)
-        np.testing.assert_array_equal(symbols, z + 1)
+        np.testing.assert_array_equal(watched.coded.z, z)
+        np.testing.assert_array_equal(watched.coded.y, z + 1)
+
+
+def test_what_follows_from_symbols_is_made_once_for_each_place():
+    watched = RememberingModel(Model(), lambda: None, memory(1 << 20))
+    made = []
+
+    def follow(value, place):
+        z = np.full((1, 2, 2), value)
+        watched.quantise(torch.zeros(1), z, z, FINE)
+        return watched.follows(
+            'twice', place, lambda: made.append(place) or 2 * watched.coded.z
+        )
+
+    for place in 'aab':
+        np.testing.assert_array_equal(follow(1, place), np.full((1, 2, 2), 2))
+    assert made == ['a', 'b']
+    np.testing.assert_array_equal(follow(2, 'a'), np.full((1, 2, 2), 4))
+
+
+def test_windows_are_small_only_where_steps_are_remembered():
+    model = Model()
+    assert RememberingModel(model, lambda: None).window == model.window
+    small = RememberingModel(model, lambda: None, memory(1)).window
+    assert small == 512**2
+    model.window = 100
+    assert RememberingModel(model, lambda: None, memory(1)).window == 100
 
 
 def test_what_checks_may_end_the_work_before_each_step():

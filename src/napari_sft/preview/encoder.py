@@ -5,45 +5,31 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sft.codec.cache import Cache
 from napari_sft.codec.coded_map import CELL
 from napari_sft.codec.fitting import fitting
-from napari_sft.codec.image import denormalise, normalise
+from napari_sft.codec.image import denormalise
 from napari_sft.codec.job import Job
-from napari_sft.codec.metrics import ErrorTally, ms_ssim
-from napari_sft.codec.model import Indices, Symbols
 from napari_sft.codec.part_writer import Errors, write
 from napari_sft.codec.parts import Part, Progress, Steps, encoded
 from napari_sft.codec.rate_control import TRIALS
 from napari_sft.codec.tiles import BLOCK, CELLS, Box, Grid, fine_window
-from napari_sft.preview.remembering_model import RememberingModel, digest
+from napari_sft.preview.measures import Measures
+from napari_sft.preview.remembering_model import (
+    Coded,
+    RememberingModel,
+)
 
 Bits = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """How far some pixels are from what the file's reader gets."""
-
-    errors: ErrorTally
-    ms_ssim: float | None
-
-
-Measures = Cache[Measured]
-
-
-def measures() -> Measures:
-    """Room for the measures of the parts of one plane."""
-    return Cache(1 << 12, lambda _: 1)
-
-
-@dataclass(frozen=True)
-class Coded:
+class Encoded:
     """The file, what its reader gets, and the bits of each block."""
 
     data: bytes
@@ -53,7 +39,7 @@ class Coded:
 
 def encode_preview(
     job: Job, progress: Progress | None, known: Measures
-) -> Coded:
+) -> Encoded:
     """Encode as `encode_job` does, and keep what it makes on its way.
 
     Parameters
@@ -77,10 +63,10 @@ def encode_preview(
 
 def _write(
     job: Job, watch: _Watch, parts: Iterable[Part], known: Measures
-) -> Coded:
+) -> Encoded:
     target, shown = io.BytesIO(), _Shown(job, known)
     write(target, job, parts, shown)
-    return Coded(target.getvalue(), shown.reconstruction, watch.bits())
+    return Encoded(target.getvalue(), shown.reconstruction, watch.bits())
 
 
 class _Shown(Errors):
@@ -88,6 +74,8 @@ class _Shown(Errors):
 
     def __init__(self, job: Job, known: Measures) -> None:
         super().__init__(job)
+        assert isinstance(job.model, RememberingModel)
+        self._model = job.model
         self._known = known
         layout = job.image.layout
         height, width = layout.plane_shape[:2]
@@ -96,35 +84,16 @@ class _Shown(Errors):
 
     def add(self, part: Part) -> None:
         """Keep and measure some tiles, those not measured before."""
-        job = self._job
-        decoded = denormalise(
-            part.picture(), job.window(0), job.image.layout.dtype
+        decoded = self._model.follows(
+            'decoded', part.box, lambda: self._decoded(part)
         )
         self.reconstruction[part.box.inside(self._whole)] = decoded
-        measured = _measured(job, part, decoded, self._known)
+        measured = self._known.of(self._job, part, decoded)
         self._count(measured.errors, measured.ms_ssim, decoded.size)
 
-
-def _measured(
-    job: Job, part: Part, decoded: NDArray[Any], known: Measures
-) -> Measured:
-    box = part.box
-    rows = slice(box.top // CELL, -(-box.bottom // CELL))
-    columns = slice(box.left // CELL, -(-box.right // CELL))
-    cells = part.coded_map.crop(rows, columns)
-
-    def measure() -> Measured:
-        original, back = part.original(), normalise(decoded, job.window(0))
-        tally = ErrorTally()
-        if cells.uniform:
-            tally.add(original, back, float(cells.quality()[0, 0]))
-        else:
-            tally.add(original, back, cells.pixels(box.shape))
-        return Measured(tally, ms_ssim(original, back, 1.0))
-
-    if not job.side:
-        return measure()
-    return known.get((box, digest(decoded, cells.fine())), measure)
+    def _decoded(self, part: Part) -> NDArray[Any]:
+        dtype = self._job.image.layout.dtype
+        return denormalise(part.picture(), self._job.window(0), dtype)
 
 
 class _Watch(Steps):
@@ -152,14 +121,17 @@ class _Watch(Steps):
     def each(self, parts: Iterable[Part]) -> Iterator[Part]:
         """The parts, counted and noted."""
         for part in super().each(parts):
-            coded, self._model.coded = self._model.coded, None
+            coded = self._model.coded
             for tile in part.tiles:
                 box = self._grid.box(tile.row, tile.col)
                 key = tile.row, tile.col, tile.payload
                 if coded is not None:
-                    self._known[key] = self._bits_of(coded, part, box)
+                    self._known[key] = self._model.follows(
+                        'bits', box, partial(self._bits_of, coded, part, box)
+                    )
                 self._bits[box.inside(self._grid.plane)] = self._known[key]
             yield part
+            self._model.coded = None  # the next may be none of its making
 
     def bits(self) -> Bits:
         """Bits of each block of the plane, (ceil(Y / 16), ceil(X / 16)).
@@ -180,16 +152,15 @@ class _Watch(Steps):
         return cells.grown(self._model.halo.context, plane, CELLS)
 
     def _bits_of(
-        self, coded: tuple[Symbols, Symbols, Indices], part: Part, box: Box
+        self, coded: Coded, part: Part, box: Box
     ) -> NDArray[np.float64]:
         """Bits of the symbols of each block; those of z are shared out."""
-        z, y, y_indices = coded
         tables, window = self._model.tables, self._window(part)
         rows, columns = box.inside(window)
         y_bits = tables.bits(
-            y[:, rows, columns], y_indices[:, rows, columns]
+            coded.y[:, rows, columns], coded.y_indices[:, rows, columns]
         ).sum(0)
         rows, columns = box.over(CELLS).inside(window.over(CELLS))
         z_indices = self._model.z_indices(fine_window(part.coded_map, box))
-        z_bits = tables.bits(z[:, rows, columns], z_indices).sum(0)
+        z_bits = tables.bits(coded.z[:, rows, columns], z_indices).sum(0)
         return y_bits + np.kron(z_bits, np.full((CELLS, CELLS), CELLS**-2))

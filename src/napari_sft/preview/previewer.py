@@ -21,7 +21,8 @@ from napari_sft.codec.errors import ImageError
 from napari_sft.codec.image import Image, Window, WindowChoice
 from napari_sft.codec.job import Job
 from napari_sft.codec.tiles import DEFAULT_TILE, check_tile
-from napari_sft.preview.encoder import encode_preview, measures
+from napari_sft.preview.encoder import encode_preview
+from napari_sft.preview.measures import Measures
 from napari_sft.preview.remembering_model import RememberingModel, memory
 from napari_sft.verification import Verification, save_verified
 
@@ -159,7 +160,7 @@ class Previewer:
             )
         kept = _KEPT + height * width * _KEPT_A_PIXEL
         self._results = memory(min(kept, _MOST_KEPT))
-        self._measures = measures()
+        self._measures = Measures()
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sft.codec.cache import Cache
+from napari_sft.codec.coded_map import CELL
 from napari_sft.codec.model import Indices, Latents, Symbols
 
 if TYPE_CHECKING:
     from napari_sft.codec.model import CodecModel
 
 Memory = Cache[Any]
+Value = TypeVar('Value')
+
+# Side in pixels of the windows that are computed anew around a change. With
+# margins of a quarter on each side they take at most 9/4 of the whole's time.
+SIDE, MARGINS = 512, 4
 
 
 def memory(nbytes: int) -> Memory:
     """Room for so many bytes of results."""
     return Cache(nbytes, _size)
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Symbols of a window, under the key of what they were made from."""
+
+    key: Hashable
+    z: Symbols
+    y: Symbols
+    y_indices: Indices
 
 
 class RememberingModel:
@@ -42,8 +59,10 @@ class RememberingModel:
 
     Attributes
     ----------
-    coded : tuple of (z, y, y_indices)
-        Of the last window of which symbols were made.
+    window : int
+        As of the model, but smaller if steps are remembered.
+    coded : Coded or None
+        The last window of which symbols were made.
     """
 
     def __init__(
@@ -52,10 +71,14 @@ class RememberingModel:
         check: Callable[[], None],
         results: Memory | None = None,
     ) -> None:
-        self.coded: tuple[Symbols, Symbols, Indices] | None = None
+        self.coded: Coded | None = None
+        self.window = model.window
         self._model = model
         self._check = check
         self._results = results
+        if results is not None:
+            side = max(SIDE, MARGINS * CELL * model.halo.analysis)
+            self.window = min(side**2, model.window)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -76,8 +99,10 @@ class RememberingModel:
         self, y: Any, z: Symbols, y_indices: Indices, fine: NDArray[Any]
     ) -> tuple[Symbols, Latents]:
         """As `CodecModel.quantise`."""
-        symbols, latents = self._step('quantise', y, z, y_indices, fine)
-        self.coded = z, symbols, y_indices
+        inputs = y, z, y_indices, fine
+        key = self._key('quantise', *inputs)
+        symbols, latents = self._get(key, 'quantise', *inputs)
+        self.coded = Coded(key, z, symbols, y_indices)
         return symbols, latents
 
     def synthesise(
@@ -86,16 +111,31 @@ class RememberingModel:
         """As `CodecModel.synthesise`."""
         return self._step('synthesise', latents, fine)
 
+    def follows(
+        self, name: str, box: Hashable, make: Callable[[], Value]
+    ) -> Value:
+        """What follows from `coded` and a place, made once."""
+        if self._results is None or self.coded is None:
+            return make()
+        return self._results.get((self.coded.key, name, box), make)
+
     def _step(self, name: str, *inputs: Any) -> Any:
+        return self._get(self._key(name, *inputs), name, *inputs)
+
+    def _key(self, name: str, *inputs: Any) -> Hashable:
+        if self._results is None:
+            return None
+        return self._model.weights_hash, name, digest(*inputs)
+
+    def _get(self, key: Hashable, name: str, *inputs: Any) -> Any:
         self._check()
 
         def make() -> Any:
             return getattr(self._model, name)(*inputs)
 
-        if self._results is None:
-            return make()
-        key = self._model.weights_hash, name, digest(*inputs)
-        return self._results.get(key, make)
+        return (
+            make() if self._results is None else self._results.get(key, make)
+        )
 
 
 def digest(*values: Any) -> bytes:
