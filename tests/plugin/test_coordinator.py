@@ -450,6 +450,19 @@ def test_curve_can_be_cancelled(qtbot, whole, main, viewer, picture):
     assert len(main.curve.points('napari-sft')) < 11
 
 
+def test_curve_is_offered_again_after_all_work_was_ended(
+    qtbot, whole, main, viewer, picture
+):
+    viewer.add_image(picture)
+    engine = part(whole, 'Measuring')._sweep
+    with qtbot.waitSignal(engine.started):
+        main.curve.sweep_requested.emit()
+    assert main.curve.draw.isHidden()
+    whole.pause()  # as when a window is to be closed, which may be refused
+    assert not main.curve.draw.isHidden()
+    assert main.curve.cancel.isHidden()
+
+
 def test_saved_file_holds_the_preview_and_its_map(
     qtbot, whole, main, viewer, picture, tmp_path
 ):

@@ -147,6 +147,7 @@ def test_stop_leaves_no_thread_and_says_nothing_more(qtbot, engine, heard):
     assert threads()
     engine.stop()
     assert not threads()
+    assert heard[-1] == 'cancelled'
     heard.clear()
     qtbot.wait(30)
     assert not heard

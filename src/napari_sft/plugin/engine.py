@@ -127,12 +127,15 @@ class Engine(QObject):
 
     def stop(self) -> None:
         """Cancel everything and wait until the thread has ended."""
+        busy = self.busy
         self.cancel()
         self._running = None
         if self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
         self.idle.set()
+        if busy:  # the task's own end comes too late to be told
+            self.cancelled.emit()
 
     def _start(self) -> None:
         """Start what waits."""

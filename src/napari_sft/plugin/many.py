@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sft.codec.errors import SftError
 from napari_sft.plugin import batch, choices, image_layer
 from napari_sft.plugin.part import Part
 from napari_sft.plugin.previewing import quality_of
@@ -85,12 +84,6 @@ class Many(Part):
         )
 
     def _start_folder(self, request: BatchRequest) -> None:
-        dialog = self._main.batch.dialog
-        try:
-            files = batch.pictures(request.source, request.patterns)
-        except SftError as error:
-            dialog.show_error(str(error))
-            return
         about = self._whole.picture.codec()
         settings = {
             'quality': request.quality,
@@ -100,6 +93,8 @@ class Many(Part):
 
         def job(task: Task) -> str:
             done = 0
+            files = batch.pictures(request.source, request.patterns)
+            task.report([path.name for path in files])
             for result in batch.compress_folder(
                 files,
                 request.target,
@@ -115,12 +110,16 @@ class Many(Part):
                 f'{request.target}'
             )
 
-        dialog.set_running([path.name for path in files])
+        self._main.batch.dialog.set_running(())  # until they are listed
         self._folder.request(job)
 
-    def _on_file(self, result: batch.FileDone | batch.FileFailed) -> None:
+    def _on_file(
+        self, result: list[str] | batch.FileDone | batch.FileFailed
+    ) -> None:
         dialog = self._main.batch.dialog
-        if isinstance(result, batch.FileFailed):
+        if isinstance(result, list):
+            dialog.set_running(result)
+        elif isinstance(result, batch.FileFailed):
             dialog.set_file_failed(result.name, result.reason)
         else:
             dialog.set_file_done(

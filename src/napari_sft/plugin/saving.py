@@ -22,7 +22,8 @@ class Saving(Part):
         self._writing = ''
         self._engine = self.engine()
         self._engine.finished.connect(self._on_saved)
-        self._engine.failed.connect(self._main.save.set_failed)
+        for ended in (self._engine.failed, self._engine.cancelled):
+            ended.connect(lambda *_: self._main.save.set_failed())
         self._main.save.save_requested.connect(self._save)
 
     def leave_image(self) -> None:
