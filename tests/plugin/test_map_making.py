@@ -32,11 +32,13 @@ def start(qtbot, viewer, monkeypatch):
     """Start the widget with one task, which a function finds maps for."""
     started = []
 
-    def start(find, packages=None):
+    def start(find, packages=None, **about):
         module = ModuleType(MODULE)
         module.find = find
         monkeypatch.setitem(sys.modules, MODULE, module)
-        task = registry.Task('fake', 'Keep it', 'fake:find', packages or {})
+        task = registry.Task(
+            'fake', 'Keep it', 'fake:find', packages or {}, **about
+        )
         monkeypatch.setattr(registry, 'TASKS', (task,))
         main = MainWidget()
         qtbot.addWidget(main)
@@ -68,6 +70,26 @@ def left_half(image, progress):
     quality = np.full(image.shape[:2], 9.6, np.float32)
     quality[:, : image.shape[1] // 2] = 90 if image.all() else 50
     return quality
+
+
+def test_search_is_told_settings_and_codec(qtbot, viewer, start):
+    told = []
+
+    def find(image, progress, **options):
+        told.append(options)
+        return np.full(image.shape[:2], 50.0)
+
+    about = {'settings': (registry.Setting('weight', 'Weight', 3.0, 1, 9),)}
+    for takes_codec in (False, True):
+        whole = start(find, takes_codec=takes_codec, **about)
+        if not viewer.layers:
+            viewer.add_image(np.zeros((64, 96), np.uint8))
+        whole.main.model.device_chosen.emit('cpu')
+        with qtbot.waitSignal(making(whole).finished):
+            whole.main.sources.make.click()
+        whole.close()
+    codec = {'model': 'compact', 'device': 'cpu'}
+    assert told == [{'weight': 3.0}, {'weight': 3.0, **codec}]
 
 
 def test_found_map_is_a_layer_to_paint(qtbot, viewer, start):

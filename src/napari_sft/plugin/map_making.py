@@ -54,17 +54,13 @@ class MapMaking(Part):
             ]
             self._main.sources.set_layers(key, names)
 
-    def stop(self) -> None:
-        """End all work; a window that stays open can make maps again."""
-        super().stop()
-        self._main.sources.set_making(False)
-
     def _start(self, kind: str, settings: dict[str, Any]) -> None:
         image, viewer = self._whole.image, self._whole.viewer
         if image is None:
             return
         layers = {layer.name: layer for layer in viewer.layers}
         point = tuple(viewer.dims.point)
+        settings = {**settings, 'codec': self._whole.picture.codec()}
 
         def job(task: Task) -> tuple[Image, np.ndarray]:
             return image, map_sources.make_map(

@@ -50,7 +50,8 @@ def make_map(
     kind : str
         'shapes', 'points', 'labels', 'gradient', 'centre', 'file' or 'task'.
     settings : mapping
-        As the pages of the view tell them.
+        As the pages of the view tell them; for tasks 'codec' too, the
+        'model' and 'device' that the map is to be for.
     image : Image
         The layer that the map is for.
     layers : mapping of name to layer
@@ -103,7 +104,10 @@ def make_map(
     if kind == 'task':
         pixels = current_plane(image, point).read()
         task = find_task(settings['task'])
-        return to_labels(task.find(pixels, progress))
+        options = dict(settings.get('options', {}))
+        if task.takes_codec:
+            options |= settings.get('codec', {})
+        return to_labels(task.find(pixels, progress, **options))
     raise MapError(f'no way to make a map from {kind!r}')
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
+from math import floor, log10
 
 from qtpy.QtCore import QEvent, QObject, QSignalBlocker, QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QComboBox,
+    QDoubleSpinBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -106,6 +109,41 @@ class WheelGuard(QObject):
         return False
 
 
+class _Fitting:
+    """Makes a box wide enough for its longest number in a theme's font."""
+
+    least = 96  # pixels
+    arrows = 48  # napari's, one on each side, with their gaps
+
+    def fit(self) -> None:
+        """Take the width that the text needs."""
+        texts = map(self.textFromValue, (self.minimum(), self.maximum()))
+        metrics = self.fontMetrics()
+        text = max(
+            metrics.horizontalAdvance(f'{n}{self.suffix()}') for n in texts
+        )
+        self.setFixedWidth(max(self.least, text + self.arrows))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Notice other fonts."""
+        super().changeEvent(event)
+        kinds = QEvent.Type.FontChange, QEvent.Type.StyleChange
+        if event.type() in kinds:
+            self.fit()
+
+
+class SpinBox(_Fitting, QSpinBox):
+    """A box of whole numbers that fits its text."""
+
+
+class DecimalBox(_Fitting, QDoubleSpinBox):
+    """A box of numbers that fits its text and shows no idle zeros."""
+
+    def textFromValue(self, value: float) -> str:
+        """Up to four digits, or more if they are needed."""
+        return self.locale().toString(value, 'g', 6)
+
+
 def swatch(rgba: Sequence[float]) -> QIcon:
     """A small square of a colour, RGBA in 0..1."""
     pixmap = QPixmap(10, 10)
@@ -151,14 +189,32 @@ def thin_bar() -> QProgressBar:
 
 def spin_box(low: int, high: int, unit: str = '') -> QSpinBox:
     """A box of whole numbers that tells of finished entries only."""
-    box = QSpinBox()
+    box = SpinBox()
     box.setRange(low, high)
     box.setSuffix(f' {unit}' if unit else '')
+    _prepare(box)
+    return box
+
+
+def decimal_box(
+    low: float, high: float, *, logarithmic: bool = False
+) -> QDoubleSpinBox:
+    """A box of numbers; logarithmic ones step by a tenth of themselves."""
+    box = DecimalBox()
+    # As many decimals as the smallest number takes.
+    box.setDecimals(max(1, -floor(log10(low))) if low > 0 else 1)
+    box.setRange(low, high)
+    if logarithmic:
+        box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+    _prepare(box)
+    return box
+
+
+def _prepare(box: QAbstractSpinBox) -> None:
     box.setAlignment(Qt.AlignmentFlag.AlignCenter)
     box.setKeyboardTracking(False)
-    box.setFixedWidth(96)
+    box.fit()
     WheelGuard(box)
-    return box
 
 
 def combo_box(tooltip: str = '', name: str = '') -> QComboBox:
