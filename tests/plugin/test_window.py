@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip('napari')
 pytest.importorskip('pytestqt')
-from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
@@ -126,6 +126,32 @@ def test_painted_saved_and_reopened_is_the_same(
         preview.quality,
         atol=0.5,
     )
+
+
+def test_dropped_file_opens_with_its_map(qtbot, viewer, picture, tmp_path):
+    path = tmp_path / 'dropped.sft'
+    quality = np.full(picture.shape[:2], 20.0)
+    quality[32:64, 32:64] = 90
+    path.write_bytes(napari_sft.encode(picture, quality_map=quality))
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    target = viewer.window._qt_viewer
+    place = target.rect().center()
+    about = (
+        Qt.DropAction.CopyAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    # Qt gives a drop only to what has let it enter.
+    QApplication.sendEvent(target, QDragEnterEvent(place, *about))
+    QApplication.sendEvent(target, QDropEvent(QPointF(place), *about))
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=60_000)
+    image, painted = viewer.layers
+    assert image.data.shape == picture.shape
+    assert image.source.path == str(path)
+    assert map_layer.is_map(painted)
+    assert painted.data[48, 48] > painted.data[10, 10]
 
 
 def test_hundred_strokes_keep_memory_flat_and_end_right(
