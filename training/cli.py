@@ -15,6 +15,9 @@ The paper's network, on four GPUs:
 Compact within six hours, the last one with a falling learning rate:
   napari-sft-train run --config training/configs/compact.yaml
       --minutes 360 --decay-minutes 60
+Fit the bundled model to your own pictures, those that a copy of its
+configuration names:
+  napari-sft-train run --config mine.yaml --weights compact --steps 5000
 Write the weights that code files:
   napari-sft-train export results/compact/snapshots/best.pt
       compact.safetensors
@@ -80,6 +83,12 @@ def run(
     resume: Annotated[
         Path | None, typer.Option(help='Checkpoint to go on from.')
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help='Exported weights to start from: a model or a path.'
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help='Random seed.')] = 0,
     steps: Annotated[
         int | None, typer.Option(help='Total steps, instead of the file.')
@@ -105,6 +114,7 @@ def run(
       napari-sft-train run --config training/configs/compact.yaml
     """
     with errors_on_one_line():
+        from napari_sft.codec.errors import SftError
         from napari_sft_training.config import load_config
         from napari_sft_training.distributed import joined
         from napari_sft_training.loop import Trainer
@@ -119,12 +129,14 @@ def run(
             config, **{k: v for k, v in overrides.items() if v is not None}
         )
         folder = Path('results') / (name or settings.model)
+        if resume and weights:
+            raise SftError('give --resume or --weights, not both')
         if resume is None:
             refuse_used(folder)
         with joined() as world:
             trainer = Trainer(settings, folder, seed, world)
             if resume is None:
-                trainer.start()
+                trainer.start(weights)
             else:
                 trainer.resume(resume)
             stopped_by = trainer.run()

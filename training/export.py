@@ -1,4 +1,4 @@
-"""From a checkpoint to the weights that code files."""
+"""From a checkpoint to the weights that code files, and back."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
+from napari_sft.codec.errors import ModelError
+from napari_sft.models.registry import weights_path
+from napari_sft.models.weights_file import load_weights
 from napari_sft_training.checkpoints import (
     CheckpointError,
     read_checkpoint,
@@ -52,8 +55,43 @@ def export_checkpoint(
     model.export(
         path,
         _calibration(config),
-        {'steps': state['step'], 'batch_size': config.batch_size},
+        {
+            'steps': state['step'] + state.get('steps_before', 0),
+            'batch_size': config.batch_size,
+        },
     )
+
+
+def load_exported(network: nn.Module, name: str) -> int:
+    """Give a network of the trainer the floats of exported weights.
+
+    Parameters
+    ----------
+    network : Module
+        Changed in place.
+    name : str
+        A model's name, for its installed weights, or a path of weights.
+
+    Returns
+    -------
+    int
+        Steps that they were trained for.
+
+    Raises
+    ------
+    ModelError
+        If there are no such weights, or they do not fit the network.
+    """
+    path = weights_path(name)
+    groups, about, _ = load_weights(path)
+    try:
+        network.load_state_dict(groups.get('network', {}))
+    except RuntimeError:
+        raise ModelError(
+            f"{path}: of another model than the configuration's `model` and "
+            '`sizes`'
+        ) from None
+    return int(about.get('training', {}).get('steps', 0))
 
 
 def _calibration(config: TrainingConfig) -> Iterator[tuple[Tensor, float]]:

@@ -24,6 +24,7 @@ from napari_sft_training.evaluation import (
     mean_loss,
     save_reconstructions,
 )
+from napari_sft_training.export import load_exported
 from napari_sft_training.images import (
     PatchSampler,
     find_pictures,
@@ -92,7 +93,7 @@ class Trainer:
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimiser = Optimiser(self.model, config, self.precision.scaler)
         self.seed_process([seed, world.rank] if world.rank else seed)
-        self.step = 0
+        self.step = self.steps_before = 0
         self.best = math.inf
         self.elapsed = 0.0  # minutes since the loop was entered
         self.waited = 0.0  # seconds for data, since the last line of the log
@@ -112,13 +113,27 @@ class Trainer:
         share = self.config.batch_size // self.world.size
         self.batches = Batches(self.sampler, self.config, share, rng)
 
-    def start(self) -> None:
-        """Give a fresh model its start, if it has one."""
-        rng = np.random.default_rng(1)
-        self.model.start(
-            to_tensor([self.sampler.sample(rng)[0]])
-            for _ in range(self.config.start_patches)
-        )
+    def start(self, weights: str | None = None) -> None:
+        """Give a fresh model its start, if it has one.
+
+        Parameters
+        ----------
+        weights : str, optional
+            Exported weights to start from: a model's name, or a path.
+
+        Raises
+        ------
+        ModelError
+            If the weights are missing or of another model.
+        """
+        if weights is not None:
+            self.steps_before = load_exported(self.model.network, weights)
+        else:
+            rng = np.random.default_rng(1)
+            self.model.start(
+                to_tensor([self.sampler.sample(rng)[0]])
+                for _ in range(self.config.start_patches)
+            )
         self.average.load_state_dict(self.model.state_dict())
 
     def resume(self, checkpoint: Path) -> None:

@@ -28,6 +28,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         'average': trainer.average.network.state_dict(),
         **optimiser.state(),
         'step': trainer.step,
+        'steps_before': trainer.steps_before,
         'best': trainer.best,
         'usual_norm': optimiser.usual_norm,
         **mine,
@@ -61,6 +62,7 @@ def restore(trainer: Trainer, checkpoint: Path) -> None:
     if 'scaler' in state and optimiser.scaler.is_enabled():
         optimiser.scaler.load_state_dict(state['scaler'])
     trainer.step = state['step']
+    trainer.steps_before = state.get('steps_before', 0)
     trainer.best = state['best']
     optimiser.usual_norm = state['usual_norm']
     _restore_random(trainer, state)

@@ -605,12 +605,30 @@ def test_map_for_each_plane_of_a_stack_is_used(
     np.testing.assert_allclose(means, [10, 90], atol=1)
 
 
-def test_file_that_cannot_be_opened_is_told(whole, main, tmp_path):
+def test_file_that_cannot_be_opened_is_told(qtbot, whole, main, tmp_path):
     path = tmp_path / 'a.sft'
     path.write_bytes(b'\x89SFT\r\n\x1a\n' + bytes(50))
     main.empty.open_requested.emit(str(path))
-    assert main.message.text()
+    qtbot.waitUntil(lambda: bool(main.message.text()))
     assert '\n' not in main.message.text()
+    assert main.empty.reason() == ''
+
+
+def test_file_is_decoded_off_the_main_thread(
+    qtbot, whole, main, viewer, picture, tmp_path
+):
+    path = tmp_path / 'a.sft'
+    napari_sft.imwrite(path, picture)
+    main.empty.open_requested.emit(str(path))
+    assert 'a.sft' in main.empty.reason()
+    assert len(viewer.layers) == 0
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2)
+    image, quality_map = viewer.layers
+    assert image.data.shape == picture.shape
+    assert image.source.path == str(path)
+    assert map_layer.is_map(quality_map)
+    assert whole.image is image
+    assert main.empty.reason() == ''
 
 
 def test_saved_is_said_until_something_changes(

@@ -78,9 +78,19 @@ def test_train_resume_and_export_from_end_to_end(
     codec = CompactCodec(weights, torch.device('cpu'))
     assert codec.about['training']['steps'] == 6
 
+    result = invoke(
+        *('run', '--config', config_path, '--name', 'tuned'),
+        *('--weights', weights, '--steps', 2),
+    )
+    assert result.exit_code == 0, result.output
+    tuned = tmp_path / 'tuned.safetensors'
+    invoke('export', tmp_path / 'results/tuned/snapshots/last.pt', tuned)
+    codec = CompactCodec(tuned, torch.device('cpu'))
+    assert codec.about['training']['steps'] == 8  # of both runs
+
 
 def test_an_interrupted_run_tells_how_to_go_on(config_path, monkeypatch):
-    monkeypatch.setattr(Trainer, 'start', lambda self: None)
+    monkeypatch.setattr(Trainer, 'start', lambda self, weights: None)
     monkeypatch.setattr(Trainer, 'run', lambda self: int(signal.SIGINT))
     result = invoke('run', '--config', config_path)
     assert result.exit_code == 130
@@ -110,6 +120,14 @@ def test_missing_files_are_one_line(config_path, tmp_path):
     result = invoke('export', 'none.pt', 'out', '--config', config_path)
     assert_one_line_error(result, 'none.pt')
     assert not (tmp_path / 'out').exists()
+
+
+def test_two_starts_are_one_line(config_path):
+    result = invoke(
+        *('run', '--config', config_path),
+        *('--resume', 'last.pt', '--weights', 'compact'),
+    )
+    assert_one_line_error(result, '--resume', '--weights')
 
 
 def test_a_folder_without_pictures_is_one_line(

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import napari_sft
+from napari_sft.codec.errors import ModelError
 from napari_sft.models.registry import load_model
 from napari_sft_training import checkpoints
 from napari_sft_training.checkpoints import CheckpointError
@@ -320,3 +321,30 @@ def test_an_exported_checkpoint_codes_pictures(
     assert len(data) < picture.nbytes
     mse = np.mean((decoded.astype(float) - picture) ** 2)
     assert 10 * np.log10(255**2 / mse) > 24
+
+
+def test_exported_weights_are_a_start(trainer, tiny_config, tmp_path):
+    for _ in range(AVERAGE_EVERY):
+        trainer.train_step()
+    last, weights = trainer.save('last.pt'), tmp_path / 'tiny.safetensors'
+    export_checkpoint(last, tiny_config, weights)
+    tuned = Trainer(tiny_config, tmp_path / 'tuned', seed=4)
+    tuned.start(str(weights))
+    assert tuned.step == 0
+    assert tuned.steps_before == AVERAGE_EVERY
+    for module in (tuned.model, tuned.average):
+        for key, value in trainer.average.state_dict().items():
+            torch.testing.assert_close(
+                module.state_dict()[key], value, atol=2e-3, rtol=2e-3
+            )
+
+
+def test_weights_of_another_size_are_no_start(
+    trainer, tiny_config, tiny_values, tmp_path
+):
+    weights = tmp_path / 'tiny.safetensors'
+    export_checkpoint(trainer.save('last.pt'), tiny_config, weights)
+    tiny_values['sizes'] = {**tiny_values['sizes'], 'hyper_channels': 16}
+    other = Trainer(TrainingConfig(**tiny_values), tmp_path / 'other')
+    with pytest.raises(ModelError, match='of another model'):
+        other.start(str(weights))
