@@ -113,7 +113,7 @@ class _Fitting:
     """Makes a box wide enough for its longest number in a theme's font."""
 
     least = 96  # pixels
-    arrows = 48  # napari's, one on each side, with their gaps
+    arrows = 60  # napari's, one on each side, with their gaps
 
     def fit(self) -> None:
         """Take the width that the text needs."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_sft.plugin.widgets.parts import (
     View,
-    WheelGuard,
     column,
     combo_box,
+    decimal_box,
     fill,
     hint,
     row,
@@ -21,6 +21,7 @@ TIP = (
     'All qualities are shifted together until the file fits; the differences '
     'you painted stay'
 )
+LARGEST = 999_999  # of any unit
 KB, MB, BITS, SOURCE = 'kB', 'MB', 'bpp', 'source'
 
 
@@ -40,12 +41,10 @@ class TargetView(View):
         self._pixels = 0
         self._source: int | None = None
         self.on = QCheckBox('Fit into')
-        self.number = QDoubleSpinBox()
-        WheelGuard(self.number)
-        self.number.setKeyboardTracking(False)
-        self.number.setFixedWidth(104)
+        self.number = decimal_box(0, LARGEST)
         self.number.setAccessibleName('Size of the file')
         self.unit = combo_box(TIP, 'Unit of the size')
+        self.unit.setMinimumContentsLength(3)
         self.meaning = hint()
         for widget in (self.on, self.number):
             widget.setToolTip(TIP)
@@ -100,7 +99,7 @@ class TargetView(View):
     def _offer_units(self, current: str) -> None:
         units = [(KB, 'kB'), (MB, 'MB')]
         if self._pixels:
-            units.append((BITS, 'bits a pixel'))
+            units.append((BITS, 'bits/pixel'))
         if self._source:
             units.append((SOURCE, '% of source'))
         if current not in dict(units):
@@ -124,7 +123,7 @@ class TargetView(View):
         with silent(self.number):
             self.number.setDecimals({KB: 1, MB: 3, BITS: 3, SOURCE: 1}[unit])
             # The smallest step of the unit is the smallest size.
-            self.number.setRange(10 ** -self.number.decimals(), 999_999)
+            self.number.setRange(10 ** -self.number.decimals(), LARGEST)
             self.number.setSingleStep(0.05 if unit == BITS else 1)
             self.number.setValue(size / self._factor())
 
