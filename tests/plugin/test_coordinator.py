@@ -12,6 +12,7 @@ pytest.importorskip('pytestqt')
 from napari.components import ViewerModel
 
 import napari_sft
+from napari_sft.codec.errors import SftError
 from napari_sft.plugin import map_layer
 from napari_sft.plugin.coordinator import Coordinator
 from napari_sft.plugin.preferences import Preferences
@@ -642,6 +643,47 @@ def test_saved_is_said_until_something_changes(
     main.map.base_quality_changed.emit(5)
     wait_for_preview(qtbot, whole, main.run.compress_requested.emit)
     assert main.save.status.text() == ''
+
+
+def test_next_picture_is_shown_before_its_figures(
+    qtbot, live, main, viewer, picture
+):
+    viewer.add_image(picture)
+    first = wait_for_preview(qtbot, live)
+    layer = live.results.reconstruction
+    seen = []
+
+    def note(event):
+        seen.append((live.outcome is first, layer.data))
+
+    layer.events.data.connect(note)
+    second = wait_for_preview(
+        qtbot, live, lambda: main.map.base_quality_changed.emit(5)
+    )
+    ((early, shown),) = seen
+    assert early
+    assert shown is second.preview.reconstruction
+
+
+def test_picture_of_an_unfinished_preview_is_taken_back(
+    qtbot, whole, main, viewer, picture, monkeypatch
+):
+    viewer.add_image(picture)
+    first = wait_for_preview(qtbot, whole, main.run.compress_requested.emit)
+    layer = whole.results.reconstruction
+
+    changed = threading.Event()
+    layer.events.data.connect(lambda event: changed.set())
+
+    def fail(*arguments):
+        assert changed.wait(10)
+        raise SftError('no disk')
+
+    monkeypatch.setattr('napari_sft.preview.encoder.Measures.of', fail)
+    main.map.base_quality_changed.emit(5)
+    main.run.compress_requested.emit()
+    qtbot.waitUntil(lambda: 'no disk' in main.message.text())
+    assert layer.data is first.preview.reconstruction
 
 
 def test_what_needs_a_preview_says_so(qtbot, whole, main, viewer, picture):

@@ -10,6 +10,7 @@ import pytest
 import napari_sft
 from napari_sft.codec.container import Reader
 from napari_sft.codec.errors import ImageError, MapError, TargetError
+from napari_sft.preview.measures import Measures
 from napari_sft.preview.previewer import Previewer, error_map
 
 pytestmark = pytest.mark.usefixtures('tiny_model')
@@ -50,6 +51,26 @@ def test_a_preview_is_the_file_that_its_map_gives(shown):
         assert a.statistics == b.statistics
         assert a.calibration == b.calibration
         assert a.read_tile(0, 0, 0, 0) == b.read_tile(0, 0, 0, 0)
+
+
+@pytest.mark.parametrize('tile', [64, 1024])
+def test_the_picture_is_shown_before_it_is_measured(
+    tiny_model, make_picture, monkeypatch, tile
+):
+    events = []
+    of = Measures.of
+
+    def measure(self, *arguments):
+        events.append('measured')
+        return of(self, *arguments)
+
+    monkeypatch.setattr(Measures, 'of', measure)
+    previewer = Previewer(make_picture(83, 101), device='cpu', tile=tile)
+    preview = previewer.run(50, show=events.append)
+    picture, last = events[-2:]
+    assert last == 'measured'
+    assert picture is preview.reconstruction
+    assert sum(event is picture for event in events) == 1
 
 
 def test_the_reconstruction_is_what_readers_get(shown):

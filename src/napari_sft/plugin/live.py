@@ -11,6 +11,8 @@ from napari_sft.plugin.failure import tell
 from napari_sft.plugin.previewing import Maker, Outcome, Request
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from napari_sft.plugin.coordinator import Coordinator
 
 SETTLE_MS = 30  # without a change before the map is looked at
@@ -51,6 +53,7 @@ class Live(QObject):
         run.compress_requested.connect(self.compress)
         run.cancel_requested.connect(self.engine.cancel)
         self.engine.progressed.connect(run.set_progress)
+        self.engine.reported.connect(self._on_picture)
         self.engine.finished.connect(self._on_finished)
         self.engine.failed.connect(self._on_failed)
         self.engine.cancelled.connect(self._on_cancelled)
@@ -102,10 +105,20 @@ class Live(QObject):
 
     def _ask(self, request: Request) -> None:
         def job(task: Task) -> Outcome:
-            return self._maker.make(request, task.progress)
+            return self._maker.make(
+                request,
+                task.progress,
+                lambda picture: task.report((request, picture)),
+            )
 
         self._asked = request
         self.engine.request(job)
+
+    def _on_picture(self, shown: tuple[Request, np.ndarray]) -> None:
+        """Show the next picture of an image before it is measured."""
+        request, picture = shown
+        if self.outcome and request.same_image(self.outcome.request):
+            self._whole.results.renew(picture)
 
     def _on_finished(self, outcome: Outcome) -> None:
         self._asked = None
@@ -124,13 +137,20 @@ class Live(QObject):
 
     def _on_failed(self, error: Exception) -> None:
         self._idle('')
+        self._show_last()
         tell(self._main.message, error)
         self.missed.emit()
 
     def _on_cancelled(self) -> None:
         self._asked = None
         self._idle('')
+        self._show_last()
         self.missed.emit()
+
+    def _show_last(self) -> None:
+        """Take back a picture whose preview was not finished."""
+        if self.outcome is not None:
+            self._whole.results.renew(self.outcome.preview.reconstruction)
 
     def _show_work(self) -> None:
         self._show_stale(True)

@@ -131,9 +131,19 @@ class Maker:
         self._last: tuple[int, Request, np.ndarray, Previewer] | None = None
 
     def make(
-        self, request: Request, progress: Callable[[int, int], None]
+        self,
+        request: Request,
+        progress: Callable[[int, int], None],
+        show: Callable[[np.ndarray], None] | None = None,
     ) -> Outcome:
         """Compress.
+
+        Parameters
+        ----------
+        request : Request
+            What to compress.
+        progress, show : callable
+            As `napari_sft.preview.previewer.Previewer.run` takes them.
 
         Raises
         ------
@@ -147,6 +157,7 @@ class Maker:
             request.quality(),
             target_bytes=request.target_bytes,
             progress=progress,
+            show=show,
         )
         pictures = {
             'reconstruction': preview.reconstruction,

@@ -90,6 +90,12 @@ class ResultLayers:
             self._put(kind)  # the others when they are shown
         self._on_change()
 
+    def renew(self, reconstruction: np.ndarray) -> None:
+        """Show the next reconstruction; what belongs to it comes later."""
+        if self.reconstruction is not None:
+            self._pictures[RECONSTRUCTION] = reconstruction
+            self._put(RECONSTRUCTION)
+
     def clear(self) -> None:
         """Remove the results and forget their image."""
         self.set_side_by_side(False)
@@ -183,6 +189,8 @@ class ResultLayers:
         """Make a layer for a picture, or give it to the one that is there."""
         picture = self._pictures[kind]
         layer = self._layers.get(kind)
+        if layer is not None and layer.data is picture:
+            return  # as it was renewed
         if layer is not None and is_rgb(layer) == (picture.ndim == 3):
             layer.data = picture
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from napari_sft.preview.remembering_model import (
 )
 
 Bits = NDArray[np.float32]
+Show = Callable[[NDArray[Any]], None]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Encoded:
 
 
 def encode_preview(
-    job: Job, progress: Progress | None, known: Measures
+    job: Job, progress: Progress | None, known: Measures, show: Show
 ) -> Encoded:
     """Encode as `encode_job` does, and keep what it makes on its way.
 
@@ -51,20 +52,22 @@ def encode_preview(
         Called with (done, total) tiles; may raise to cancel.
     known : Measures
         Of parts of this plane, which are added to it.
+    show : callable
+        Called with the reconstruction, which is there before it is measured.
     """
     if job.target_bytes is None:
         watch = _Watch(job, progress, job.tile_count)
-        return _write(job, watch, watch.each(encoded(job)), known)
+        return _write(job, watch, watch.each(encoded(job)), known, show)
     watch = _Watch(job, progress, job.tile_count * (TRIALS + 1))
     with fitting(job, job.target_bytes, watch) as parts:
         watch.done = job.tile_count * TRIALS
-        return _write(job, watch, watch.each(parts), known)
+        return _write(job, watch, watch.each(parts), known, show)
 
 
 def _write(
-    job: Job, watch: _Watch, parts: Iterable[Part], known: Measures
+    job: Job, watch: _Watch, parts: Iterable[Part], known: Measures, show: Show
 ) -> Encoded:
-    target, shown = io.BytesIO(), _Shown(job, known)
+    target, shown = io.BytesIO(), _Shown(job, known, show)
     write(target, job, parts, shown)
     return Encoded(target.getvalue(), shown.reconstruction, watch.bits())
 
@@ -72,15 +75,16 @@ def _write(
 class _Shown(Errors):
     """Measures as for a file, and keeps what its reader gets."""
 
-    def __init__(self, job: Job, known: Measures) -> None:
+    def __init__(self, job: Job, known: Measures, show: Show) -> None:
         super().__init__(job)
         assert isinstance(job.model, RememberingModel)
         self._model = job.model
-        self._known = known
+        self._known, self._show = known, show
         layout = job.image.layout
         height, width = layout.plane_shape[:2]
         self._whole = Box(0, height, 0, width)
         self.reconstruction = np.empty(layout.plane_shape, layout.dtype)
+        self._missing = self.reconstruction.size
 
     def add(self, part: Part) -> None:
         """Keep and measure some tiles, those not measured before."""
@@ -88,6 +92,9 @@ class _Shown(Errors):
             'decoded', part.box, lambda: self._decoded(part)
         )
         self.reconstruction[part.box.inside(self._whole)] = decoded
+        self._missing -= decoded.size
+        if not self._missing:
+            self._show(self.reconstruction)
         measured = self._known.of(self._job, part, decoded)
         self._count(measured.errors, measured.ms_ssim, decoded.size)
 

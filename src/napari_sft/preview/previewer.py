@@ -21,7 +21,7 @@ from napari_sft.codec.errors import ImageError
 from napari_sft.codec.image import Image, Window, WindowChoice
 from napari_sft.codec.job import Job
 from napari_sft.codec.tiles import DEFAULT_TILE, check_tile
-from napari_sft.preview.encoder import encode_preview
+from napari_sft.preview.encoder import Show, encode_preview
 from napari_sft.preview.measures import Measures
 from napari_sft.preview.remembering_model import RememberingModel, memory
 from napari_sft.verification import Verification, save_verified
@@ -178,6 +178,7 @@ class Previewer:
         *,
         target_bytes: int | None = None,
         progress: Progress | None = None,
+        show: Show | None = None,
     ) -> Preview:
         """Compress with a quality map; several threads may do so at once.
 
@@ -190,6 +191,9 @@ class Previewer:
         progress : callable, optional
             Called with (done, total) in equal parts of the work; may raise
             to cancel.
+        show : callable, optional
+            Called with the reconstruction once it is there; measuring it and
+            writing the file take a third of the time.
 
         Raises
         ------
@@ -230,7 +234,9 @@ class Previewer:
             job.model, tell, self._results if job.side else None
         )
         job = replace(job, model=model)
-        coded = encode_preview(job, tell, self._measures)
+        coded = encode_preview(
+            job, tell, self._measures, show or (lambda picture: None)
+        )
         with napari_sft.open(coded.data) as file:
             info, quality_map = file.info(), file.quality_map
         return Preview(
