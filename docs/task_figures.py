@@ -102,7 +102,7 @@ def tell_points(results: dict[str, Any], plot: Path) -> str:
     every = [
         [
             p.method,
-            '-' if p.setting is None else f'{p.setting:g}',
+            p.name,
             '-' if p.bpp is None else f'{p.bpp:.4f}',
             f'{p.top1:.3f}',
             f'{p.top5:.3f}',

@@ -61,8 +61,8 @@ def test_every_kind_of_map_has_its_points(make_study):
     steps = []
     study.on_step = lambda: steps.append(1)
     points = study.run()
-    assert len(steps) == study.total == 16
-    kinds = [(p.method, p.setting) for p in points]
+    assert len(steps) == study.total == 18
+    kinds = [(p.method, p.setting) for p in points if not p.raised]
     assert kinds == [
         ('original', None),
         ('uniform', 0),
@@ -82,7 +82,13 @@ def test_every_kind_of_map_has_its_points(make_study):
     assert rates == sorted(rates)
     assert points[4].bpp == rates[0]  # Grad-CAM times 0
     assert all(0 <= p.top1 <= p.top5 == 1 for p in others)
-    assert points[-1].seconds > points[-3].seconds > 0
+    searched = [p for p in points if p.method == 'optimised in 2'][1:]
+    assert [p.raised for p in searched] == [0, 20, 40]
+    assert searched[2].bpp > searched[1].bpp > searched[0].bpp
+    assert searched[2].name == '10, raised by 40'
+    fewer = next(p for p in points if p.name == '10')
+    assert fewer.method == 'optimised in 1'
+    assert searched[0].seconds > fewer.seconds > 0
     stored = study_of.as_dict(study, points)
     assert stored['pictures'] == 2
     assert stored['points'][1]['bpp'] == rates[0]

@@ -24,7 +24,7 @@ def print_points(points: Sequence[Point], pictures: int) -> None:
         [
             (
                 p.method,
-                '-' if p.setting is None else f'{p.setting:g}',
+                p.name,
                 '-' if p.bpp is None else f'{p.bpp:.4f}',
                 f'{p.top1:.3f}',
                 f'{p.top5:.3f}',

@@ -30,6 +30,8 @@ class Point:
         Accuracies, 0..1.
     seconds : float
         To find a map, at the mean.
+    raised : float
+        By how much the maps' qualities were raised, as a whole.
     """
 
     method: str
@@ -38,10 +40,19 @@ class Point:
     top1: float
     top5: float
     seconds: float = 0.0
+    raised: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The setting in words; '-' for none."""
+        if self.setting is None:
+            return '-'
+        raised = f', raised by {self.raised:g}' if self.raised else ''
+        return f'{self.setting:g}{raised}'
 
 
 def mean_point(
-    method: str, setting: float | None, results: Sequence[Any]
+    method: str, setting: float | None, raised: float, results: Sequence[Any]
 ) -> Point:
     """The mean of what was measured of each picture."""
 
@@ -56,6 +67,7 @@ def mean_point(
         mean([r['rank'] < 1 for r in results]),
         mean([r['rank'] < 5 for r in results]),
         mean([r.get('seconds', 0.0) for r in results]),
+        raised,
     )
 
 

@@ -38,6 +38,9 @@ from napari_sft.tasks.measurements import Measurements
 ITERATIONS = (3, 5)
 WEIGHTS = (1e-4, 1e-3, 4e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0)
 STEPS = 11  # uniform qualities, and factors of Grad-CAM
+# Qualities by which the maps of the largest weight are raised, for rates at
+# which nothing is left to find.
+RAISES = (20, 40)
 
 
 @dataclass
@@ -96,7 +99,7 @@ class ClassificationStudy:
     @property
     def total(self) -> int:
         """How often `on_step` will be called."""
-        return len(self.pictures) * (2 * self.steps + len(self.weights))
+        return len(self.pictures) * (2 * self.steps + len(self.weights) + 1)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -115,19 +118,19 @@ class ClassificationStudy:
     def run(self) -> list[Point]:
         """Measure everything that is not yet measured."""
         kept = Measurements(self.out, self.about)
-        found: dict[tuple[str, float | None], list[Any]] = {}
+        found: dict[tuple[Any, ...], list[Any]] = {}
         for labelled in self.pictures:
-            for method, setting, result in self._picture(labelled, kept):
-                found.setdefault((method, setting), []).append(result)
+            for *setting, result in self._picture(labelled, kept):
+                found.setdefault(tuple(setting), []).append(result)
         order = [ORIGINAL, UNIFORM, GRAD_CAM]
         order += [optimised(n) for n in sorted(self.iterations)]
         return sorted(
             (mean_point(*key, results) for key, results in found.items()),
-            key=lambda p: (order.index(p.method), p.setting or 0),
+            key=lambda p: (order.index(p.method), p.setting or 0, p.raised),
         )
 
     def _picture(self, labelled: Labelled, kept: Measurements) -> list[Any]:
-        """(method, setting, result) of everything about a picture."""
+        """(method, setting, raise, result) of everything about a picture."""
         pixels = read_square(labelled.path, self.shorter, self.side)
         truth = labelled.label
         if truth is None:
@@ -148,7 +151,7 @@ class ClassificationStudy:
             )
 
         results = [
-            (ORIGINAL, None, kept.get(f'{name} original', rank)),
+            (ORIGINAL, None, 0, kept.get(f'{name} original', rank)),
         ]
         for step in range(self.steps):
             share = step / (self.steps - 1)
@@ -156,6 +159,7 @@ class ClassificationStudy:
                 (
                     UNIFORM,
                     100 * share,
+                    0,
                     kept.get(
                         f'{name} uniform {100 * share:g}',
                         lambda q=100 * share: self._file(pixels, q, truth),
@@ -167,6 +171,7 @@ class ClassificationStudy:
                 (
                     GRAD_CAM,
                     share,
+                    0,
                     kept.get(
                         f'{name} grad-cam {share:g}',
                         lambda a=share: self._file(pixels, a * cam(), truth),
@@ -177,19 +182,34 @@ class ClassificationStudy:
         for weight in self.weights:
             several = kept.get(
                 f'{name} optimised {weight:g}',
-                lambda w=weight: self._search(pixels, w, given, truth),
+                lambda w=weight: self._search(pixels, w, given, truth, [0])[0],
             )
             self.on_step()
             results += [
-                (optimised(n), weight, several[str(n)])
+                (optimised(n), weight, 0, several[str(n)])
                 for n in self.iterations
             ]
-        return results
+        weight = max(self.weights)
+        raised = kept.get(
+            f'{name} raised {weight:g}',
+            lambda: self._search(pixels, weight, given, truth, RAISES),
+        )
+        self.on_step()
+        return results + [
+            (optimised(n), weight, more, several[str(n)])
+            for more, several in zip(RAISES, raised, strict=True)
+            for n in self.iterations
+        ]
 
     def _search(
-        self, pixels: np.ndarray, weight: float, given: int | None, truth: int
-    ) -> dict[str, Any]:
-        """Results by number of iterations, of one search."""
+        self,
+        pixels: np.ndarray,
+        weight: float,
+        given: int | None,
+        truth: int,
+        raises: Sequence[float],
+    ) -> list[dict[str, Any]]:
+        """Results by number of iterations, of one search, for each raise."""
         start = time.perf_counter()
         codec = DifferentiableCodec(
             self._codec, pixels.astype(np.float32) / 255
@@ -202,15 +222,17 @@ class ClassificationStudy:
             max(self.iterations),
             lambda done, total: moments.append(time.perf_counter() - start),
         )
-        results = {}
-        for count in self.iterations:
+
+        def result(count: int, more: float) -> dict[str, Any]:
             cells = found[count - 1].repeat(CELL, 0).repeat(CELL, 1)
-            quality = cells[: pixels.shape[0], : pixels.shape[1]]
-            results[str(count)] = {
-                **self._file(pixels, quality, truth),
-                'seconds': moments[count],
-            }
-        return results
+            quality = cells[: pixels.shape[0], : pixels.shape[1]] + more
+            file = self._file(pixels, quality.clip(0, 100), truth)
+            return {**file, 'seconds': moments[count]}
+
+        return [
+            {str(count): result(count, more) for count in self.iterations}
+            for more in raises
+        ]
 
     def _file(
         self, pixels: np.ndarray, quality: float | np.ndarray, truth: int
