@@ -12,7 +12,7 @@ from PIL import Image
 
 import napari_sft
 from napari_sft.codec.errors import ImageError, SftError
-from napari_sft.evaluation import Evaluator, decode_with
+from napari_sft.evaluation import Evaluator, bits_with, decode_with
 from napari_sft.evaluation_results import (
     Evaluation,
     Figures,
@@ -170,13 +170,42 @@ def test_weights_that_are_not_installed_are_evaluated(
     assert result.about['weights'] == model.weights_hash.hex()
 
 
-def test_decoding_by_a_model_is_decoding(tiny_model, make_picture):
-    picture = make_picture(40, 50, rgb=False)
-    data = napari_sft.encode(picture, quality=30)
-    decoded, _ = decode_with(load_model(device='cpu'), data)
+@pytest.mark.parametrize('tile', [0, 64])
+def test_decoding_by_a_model_is_decoding(tiny_model, make_picture, tile):
+    picture = make_picture(140, 150, rgb=False)
+    data = napari_sft.encode(
+        picture, quality=30, tile=tile, statistics=False, provenance=False
+    )
+    model = load_model(device='cpu')
+    decoded, seconds = decode_with(model, data)
     np.testing.assert_array_equal(
         decoded, napari_sft.decode(data, device='cpu')
     )
+    assert seconds > 0
+    ideal = bits_with(model, data) / 8
+    assert 0.9 * len(data) - 400 < ideal < len(data)
+
+
+def test_pictures_of_several_tiles_are_evaluated(
+    folder, tiny_model, make_picture
+):
+    picture = make_picture(64, 1090)
+    for path in folder.iterdir():
+        path.unlink()
+    Image.fromarray(picture).save(folder / 'wide.png')
+    result = Evaluator(folder, device='cpu').run(2)
+    for level in (*result.levels, result.test1):
+        figures = level.images['wide.png']
+        if level.quality is not None:
+            data = napari_sft.encode(
+                picture,
+                quality=level.quality,
+                device='cpu',
+                statistics=False,
+                provenance=False,
+            )
+            assert figures.bpp == 8 * len(data) / (64 * 1090)
+        assert 0 < figures.estimated_bpp < figures.bpp
 
 
 def test_a_folder_without_pictures_is_one_line(tmp_path):

@@ -166,12 +166,21 @@ class FileDecoder:
             As in `pixels`.
         """
         self.check_size(key.level)
-        shape = self.layout(key.level).plane_shape
-        longest = max(shape[:2])
-        whole = Grid(shape, longest + -longest % BLOCK)
-        grid = self._grid(key.level) or whole
-        decoder = self._tiles(key.level, key.plane, grid)
+        decoder = self._tiles(key.level, key.plane, self._any_grid(key.level))
         decoder.tile_symbols(key.row, key.col)
+
+    def symbol_bits(self, level: int, plane: int) -> float:
+        """Ideal code length of a plane's symbols by the coder's tables.
+
+        Raises
+        ------
+        FormatError, ImageError, ModelError
+            As in `pixels`.
+        """
+        self.check_size(level)
+        grid = self._any_grid(level)
+        decoder = self._tiles(level, plane, grid)
+        return sum(decoder.tile_bits(*at) for at in grid.touched(grid.plane))
 
     def _of_tile(
         self, level: int, plane: int, row: int, col: int, box: Box
@@ -191,6 +200,12 @@ class FileDecoder:
         """The tiles of a level's planes; None if each is one."""
         tile = self._reader.header.tile
         return Grid(self.layout(level).plane_shape, tile) if tile else None
+
+    def _any_grid(self, level: int) -> Grid:
+        """The tiles of a level's planes, be it one."""
+        shape = self.layout(level).plane_shape
+        longest = max(shape[:2])
+        return self._grid(level) or Grid(shape, longest + -longest % BLOCK)
 
     def _decode(
         self, level: int, plane: int, grid: Grid, box: Box

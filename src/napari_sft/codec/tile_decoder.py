@@ -159,6 +159,17 @@ class TileDecoder:
         key = (self._plane, row, col)
         return self._caches.symbols.get(key, lambda: self._parse(row, col))
 
+    def tile_bits(self, row: int, col: int) -> float:
+        """Ideal code length of a tile's symbols by the coder's tables."""
+        tile = self.tile_symbols(row, col)
+        fine = fine_window(self._map, self._grid.box(row, col))
+        pairs = (
+            (tile.z, self._model.z_indices(fine)),
+            (tile.y, tile.y_indices),
+        )
+        bits = self._model.tables.bits
+        return float(sum(bits(s.astype(np.int32), i).sum() for s, i in pairs))
+
     def _parse(self, row: int, col: int) -> TileSymbols:
         model, box = self._model, self._grid.box(row, col)
         payload = self._fetch(row, col)
