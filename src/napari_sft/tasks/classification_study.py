@@ -40,7 +40,7 @@ WEIGHTS = (1e-4, 1e-3, 4e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0)
 STEPS = 11  # uniform qualities, and factors of Grad-CAM
 # Qualities by which the maps of the largest weight are raised, for rates at
 # which nothing is left to find.
-RAISES = (20, 40)
+RAISES = (20, 40, 60)
 
 
 @dataclass
@@ -190,8 +190,9 @@ class ClassificationStudy:
                 for n in self.iterations
             ]
         weight = max(self.weights)
+        by = ','.join(map(str, RAISES))
         raised = kept.get(
-            f'{name} raised {weight:g}',
+            f'{name} optimised {weight:g} raised by {by}',
             lambda: self._search(pixels, weight, given, truth, RAISES),
         )
         self.on_step()
