@@ -16,13 +16,19 @@ from numpy.typing import NDArray
 
 from napari_sft.codec.cache import Cache
 from napari_sft.codec.coded_map import CodedMap
-from napari_sft.codec.model import CodecModel, Indices, Symbols
+from napari_sft.codec.model import (
+    CodecModel,
+    Indices,
+    Symbolised,
+    Symbols,
+)
 from napari_sft.codec.pipeline import (
     Plane,
     check_symbols,
     naming_streams,
     parse_y,
     parse_z,
+    symbol_bits,
 )
 from napari_sft.codec.synthesis import crop_latents, synthesise_box
 from napari_sft.codec.tiles import CELLS, Box, Grid, fine_window
@@ -163,12 +169,14 @@ class TileDecoder:
         """Ideal code length of a tile's symbols by the coder's tables."""
         tile = self.tile_symbols(row, col)
         fine = fine_window(self._map, self._grid.box(row, col))
-        pairs = (
-            (tile.z, self._model.z_indices(fine)),
-            (tile.y, tile.y_indices),
+        symbols = Symbolised(
+            tile.z.astype(np.int32),
+            tile.y.astype(np.int32),
+            self._model.z_indices(fine),
+            tile.y_indices,
+            (),
         )
-        bits = self._model.tables.bits
-        return float(sum(bits(s.astype(np.int32), i).sum() for s, i in pairs))
+        return symbol_bits(self._model, symbols)
 
     def _parse(self, row: int, col: int) -> TileSymbols:
         model, box = self._model, self._grid.box(row, col)
