@@ -1,19 +1,21 @@
-"""Patches to train and to validate on; a batch is drawn ahead of its use."""
+"""Patches to train and to validate on; batches are drawn by their number."""
 
 from __future__ import annotations
 
 import json
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from napari_sft_training.config import TrainingConfig
 from napari_sft_training.images import PatchSampler, to_tensor
 from napari_sft_training.quality_maps import sample_map
 
 Batch = tuple[Tensor, Tensor]
+FOREVER = 1 << 60  # batches
 
 
 def validation_patches(config: TrainingConfig) -> list[Tensor]:
@@ -29,16 +31,19 @@ def validation_patches(config: TrainingConfig) -> list[Tensor]:
 class Batches:
     """A random sequence of batches that can be continued exactly.
 
+    Each batch is drawn from the seed and its number, so that any number of
+    processes that draw ahead gives the same sequence.
+
     Parameters
     ----------
     sampler : PatchSampler
         Gives the patches.
     config : TrainingConfig
-        Says which maps.
+        Says which maps, and how many processes draw.
     count : int
         Patches of a batch.
-    rng : numpy.random.Generator
-        Source of randomness; the batches' alone from now on.
+    seed : sequence of int
+        Of the sequence.
     """
 
     def __init__(
@@ -46,49 +51,84 @@ class Batches:
         sampler: PatchSampler,
         config: TrainingConfig,
         count: int,
-        rng: np.random.Generator,
+        seed: Sequence[int],
     ) -> None:
         self._sampler = sampler
         self._config = config
         self._count = count
-        self._rng = rng
-        self._thread = ThreadPoolExecutor(1, 'batches')
-        self._next: Future[Batch] | None = None
-        self._state_before_next = ''
+        self._seed = list(seed)
+        self._taken = 0
+        self._coming: Iterator[Batch | Exception] | None = None
 
     def take(self) -> Batch:
-        """Patches (B, 3, S, S) in 0..1 and maps (B, 1, S, S) in 0..1."""
-        batch = (self._next or self._order()).result()
-        self._next = self._order()
+        """Patches (B, 3, S, S) in 0..1 and maps (B, 1, S, S) in 0..1.
+
+        Raises
+        ------
+        Exception
+            What went wrong where the batch was drawn.
+        """
+        if self._coming is None:
+            self._coming = self._drawn_ahead()
+        batch = next(self._coming)
+        if isinstance(batch, Exception):
+            raise batch
+        self._taken += 1
         return batch
 
     @property
     def state(self) -> str:
         """State (JSON) from which the next batch is drawn."""
-        if self._next is not None:
-            return self._state_before_next
-        return json.dumps(self._rng.bit_generator.state)
+        return json.dumps({'seed': self._seed, 'taken': self._taken})
 
     @state.setter
     def state(self, state: str) -> None:
-        if self._next is not None:
-            self._next.result()
-            self._next = None
-        self._rng.bit_generator.state = json.loads(state)
+        values = json.loads(state)
+        self._seed, self._taken = values['seed'], values['taken']
+        self._coming = None
 
-    def _order(self) -> Future[Batch]:
-        self._state_before_next = json.dumps(self._rng.bit_generator.state)
-        return self._thread.submit(self._draw)
+    def _drawn_ahead(self) -> Iterator[Batch | Exception]:
+        loader = DataLoader(
+            _Drawn(self._sampler, self._config, self._count, self._seed),
+            sampler=range(self._taken, FOREVER),
+            batch_size=None,
+            num_workers=self._config.workers,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),  # the training's noise stays its own
+        )
+        return iter(loader)
 
-    def _draw(self) -> Batch:
+
+class _Drawn(Dataset[Batch | Exception]):
+    """Batches by number, for the loader's processes."""
+
+    def __init__(
+        self,
+        sampler: PatchSampler,
+        config: TrainingConfig,
+        count: int,
+        seed: list[int],
+    ) -> None:
+        self._sampler = sampler
+        self._config = config
+        self._count = count
+        self._seed = seed
+
+    def __getitem__(self, number: int) -> Batch | Exception:
+        try:
+            return self._draw(np.random.default_rng([*self._seed, number]))
+        except Exception as error:  # noqa: BLE001 - raised by `take`
+            return error
+
+    def _draw(self, rng: np.random.Generator) -> Batch:
         patches, maps = [], []
         shares = tuple(self._config.map_shares)
         for _ in range(self._count):
-            patch, regions = self._sampler.sample(self._rng)
+            patch, regions = self._sampler.sample(rng)
             patches.append(patch)
             maps.append(
                 sample_map(
-                    self._rng,
+                    rng,
                     len(patch),
                     regions,
                     shares,  # type: ignore[arg-type]

@@ -107,11 +107,11 @@ class Trainer:
 
     def seed_process(self, seed: int | list[int]) -> None:
         """Seed this process's patches, and its noise if it is not alone."""
-        rng = np.random.default_rng(seed)
         if isinstance(seed, list):
             torch.manual_seed(int(np.random.default_rng(seed).integers(2**62)))
         share = self.config.batch_size // self.world.size
-        self.batches = Batches(self.sampler, self.config, share, rng)
+        seeds = seed if isinstance(seed, list) else [seed]
+        self.batches = Batches(self.sampler, self.config, share, seeds)
 
     def start(self, weights: str | None = None) -> None:
         """Give a fresh model its start, if it has one.
@@ -172,7 +172,8 @@ class Trainer:
         started = time.monotonic()
         x, q = self.batch()
         self.waited += time.monotonic() - started
-        x, q = x.to(self.precision.device), q.to(self.precision.device)
+        device = self.precision.device
+        x, q = (each.to(device, non_blocking=True) for each in (x, q))
         with self.precision.autocast():
             coded = self.forward(
                 x.contiguous(memory_format=torch.channels_last), q

@@ -30,27 +30,27 @@ def is_wide(parameter: nn.Parameter) -> bool:
     return min(parameter.shape[0], parameter[0].numel()) >= SMALLEST_SIDE
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """The matrix with its singular values made about 1 (0.7 to 1.2).
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Matrices with their singular values made about 1 (0.7 to 1.2).
 
     Parameters
     ----------
-    matrix : Tensor
-        (m, n), of any scale.
+    matrices : Tensor
+        (..., m, n), of any scales.
 
     Returns
     -------
     Tensor
-        (m, n) in bfloat16.
+        (..., m, n) in bfloat16.
     """
-    wide = matrix.shape[0] <= matrix.shape[1]
-    x = (matrix if wide else matrix.T).bfloat16()
-    x = x / (x.norm() + 1e-7)
+    wide = matrices.shape[-2] <= matrices.shape[-1]
+    x = (matrices if wide else matrices.mT).bfloat16()
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(ITERATIONS):
-        square = x @ x.T
-        factor = torch.addmm(square, square, square, beta=CUBIC, alpha=QUINTIC)
-        x = torch.addmm(x, factor, x, beta=LINEAR)
-    return x if wide else x.T
+        square = x @ x.mT
+        factor = CUBIC * square + QUINTIC * (square @ square)
+        x = LINEAR * x + factor @ x
+    return x if wide else x.mT
 
 
 class Muon(torch.optim.Optimizer):
@@ -73,19 +73,31 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Follow the gradients, each matrix's directions equally far."""
         for group in self.param_groups:
+            # one after the other, a GPU would wait for these small products
+            alike: dict[torch.Size, list[nn.Parameter]] = {}
             for weight in group['params']:
                 if weight.grad is not None:
-                    self._follow(weight, group['lr'], group['momentum'])
+                    shape = weight.flatten(1).shape
+                    alike.setdefault(shape, []).append(weight)
+            for shape, weights in alike.items():
+                size = ADAM_RMS * max(shape) ** 0.5
+                self._follow(weights, group['lr'] * size, group['momentum'])
 
     def _follow(
-        self, weight: nn.Parameter, rate: float, momentum: float
+        self, weights: list[nn.Parameter], size: float, momentum: float
     ) -> None:
+        directions = torch.stack(
+            [self._direction(weight, momentum) for weight in weights]
+        )
+        updates = orthogonal(directions).float()
+        for weight, update in zip(weights, updates, strict=True):
+            weight.add_(update.reshape(weight.shape), alpha=-size)
+
+    def _direction(self, weight: nn.Parameter, momentum: float) -> Tensor:
         state = self.state[weight]
         if not state:
             state['momentum'] = torch.zeros_like(weight)
         mean, gradient = state['momentum'], weight.grad
         assert gradient is not None
         mean.lerp_(gradient, 1 - momentum)
-        matrix = gradient.lerp(mean, momentum).flatten(1)
-        update = orthogonal(matrix).to(weight.dtype).reshape(weight.shape)
-        weight.add_(update, alpha=-rate * ADAM_RMS * max(matrix.shape) ** 0.5)
+        return gradient.lerp(mean, momentum).flatten(1)

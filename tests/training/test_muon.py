@@ -29,6 +29,16 @@ def test_directions_are_kept():
     assert cosine > 0.95
 
 
+def test_matrices_of_a_stack_do_not_mix():
+    torch.manual_seed(0)
+    stack = (
+        torch.randn(3, 40, 90) * torch.tensor([1.0, 1e-3, 50.0])[:, None, None]
+    )
+    together = orthogonal(stack).float()
+    alone = torch.stack([orthogonal(matrix) for matrix in stack]).float()
+    assert torch.allclose(together, alone, atol=0.02)
+
+
 def test_only_weights_of_wide_convolutions_are_wide():
     assert is_wide(nn.Conv2d(16, 64, 3).weight)
     assert not is_wide(nn.Conv2d(16, 64, 1).weight)
@@ -60,6 +70,21 @@ def test_a_quadratic_is_minimised():
         weight.grad = (weight - target).detach()
         optimiser.step()
     assert (weight - target).square().mean() < 0.02
+
+
+def test_weights_of_one_shape_go_their_own_ways():
+    torch.manual_seed(0)
+    gradients = torch.randn(2, 32, 32, 1, 1)
+    together = [nn.Parameter(torch.zeros(32, 32, 1, 1)) for _ in range(2)]
+    alone = [nn.Parameter(torch.zeros(32, 32, 1, 1)) for _ in range(2)]
+    for weights in (together, alone):
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient.clone()
+    Muon([{'params': together}]).step()
+    for weight in alone:
+        Muon([{'params': [weight]}]).step()
+    for one, other in zip(together, alone, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_weights_without_gradient_stay():
