@@ -16,6 +16,7 @@ from napari_sft_training.quality_maps import sample_map
 
 Batch = tuple[Tensor, Tensor]
 FOREVER = 1 << 60  # batches
+OTHER_SEQUENCE = 1  # of the same seed
 
 
 def validation_patches(config: TrainingConfig) -> list[Tensor]:
@@ -84,7 +85,9 @@ class Batches:
     @state.setter
     def state(self, state: str) -> None:
         values = json.loads(state)
-        self._seed, self._taken = values['seed'], values['taken']
+        # older snapshots had a generator's state: what follows it is lost
+        self._seed = values.get('seed', [*self._seed, OTHER_SEQUENCE])
+        self._taken = values.get('taken', 0)
         self._coming = None
 
     def _drawn_ahead(self) -> Iterator[Batch | Exception]:

@@ -50,6 +50,15 @@ def test_a_state_gives_the_batches_that_follow_it(make_batches, taken):
     assert all(same(other.take(), batch) for batch in following)
 
 
+def test_a_state_of_an_older_snapshot_starts_another_sequence(make_batches):
+    fresh, resumed, again = (make_batches() for _ in range(3))
+    for batches in (resumed, again):
+        batches.state = '{"bit_generator": "PCG64", "state": {"state": 1}}'
+    batch = resumed.take()
+    assert not same(fresh.take(), batch)
+    assert same(again.take(), batch)
+
+
 def test_batches_and_seeds_differ(make_batches):
     one, other = make_batches(), make_batches(seed=1)
     first = one.take()
