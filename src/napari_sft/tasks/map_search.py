@@ -14,6 +14,7 @@ from torch import Tensor
 from napari_sft.codec.coded_map import LEVELS
 from napari_sft.tasks.classifiers import Classifier
 from napari_sft.tasks.differentiable import DifferentiableCodec
+from napari_sft.tasks.llvm_clash import import_dynamo
 from napari_sft.tasks.registry import Progress, TaskError
 
 STARTS = (0.03, 0.12, 0.3, 0.6, 0.9)  # q of the flat maps to start from
@@ -117,6 +118,7 @@ class MapSearch:
 
         # One evaluation a step and no line search, as in the public code:
         # rounding makes the loss too rough for one.
+        import_dynamo()
         optimiser = torch.optim.LBFGS(
             [moved],
             max_iter=1,
