@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -54,10 +55,7 @@ class Batches:
         count: int,
         seed: Sequence[int],
     ) -> None:
-        self._sampler = sampler
-        self._config = config
-        self._count = count
-        self._seed = list(seed)
+        self._drawn = _Drawn(sampler, config, count, list(seed))
         self._taken = 0
         self._coming: Iterator[Batch | Exception] | None = None
 
@@ -80,54 +78,50 @@ class Batches:
     @property
     def state(self) -> str:
         """State (JSON) from which the next batch is drawn."""
-        return json.dumps({'seed': self._seed, 'taken': self._taken})
+        return json.dumps({'seed': self._drawn.seed, 'taken': self._taken})
 
     @state.setter
     def state(self, state: str) -> None:
         values = json.loads(state)
         # older snapshots had a generator's state: what follows it is lost
-        self._seed = values.get('seed', [*self._seed, OTHER_SEQUENCE])
+        other = [*self._drawn.seed, OTHER_SEQUENCE]
+        self._drawn = replace(self._drawn, seed=values.get('seed', other))
         self._taken = values.get('taken', 0)
         self._coming = None
 
     def _drawn_ahead(self) -> Iterator[Batch | Exception]:
         loader = DataLoader(
-            _Drawn(self._sampler, self._config, self._count, self._seed),
+            self._drawn,
             sampler=range(self._taken, FOREVER),
             batch_size=None,
-            num_workers=self._config.workers,
+            num_workers=self._drawn.config.workers,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),  # the training's noise stays its own
         )
         return iter(loader)
 
 
+@dataclass(frozen=True)
 class _Drawn(Dataset[Batch | Exception]):
     """Batches by number, for the loader's processes."""
 
-    def __init__(
-        self,
-        sampler: PatchSampler,
-        config: TrainingConfig,
-        count: int,
-        seed: list[int],
-    ) -> None:
-        self._sampler = sampler
-        self._config = config
-        self._count = count
-        self._seed = seed
+    sampler: PatchSampler
+    config: TrainingConfig
+    count: int
+    seed: list[int]
 
     def __getitem__(self, number: int) -> Batch | Exception:
         try:
-            return self._draw(np.random.default_rng([*self._seed, number]))
+            # in front: numbers behind a seed that are 0 change nothing
+            return self._draw(np.random.default_rng([number, *self.seed]))
         except Exception as error:  # noqa: BLE001 - raised by `take`
             return error
 
     def _draw(self, rng: np.random.Generator) -> Batch:
         patches, maps = [], []
-        shares = tuple(self._config.map_shares)
-        for _ in range(self._count):
-            patch, regions = self._sampler.sample(rng)
+        shares = tuple(self.config.map_shares)
+        for _ in range(self.count):
+            patch, regions = self.sampler.sample(rng)
             patches.append(patch)
             maps.append(
                 sample_map(
@@ -135,7 +129,7 @@ class _Drawn(Dataset[Batch | Exception]):
                     len(patch),
                     regions,
                     shares,  # type: ignore[arg-type]
-                    self._config.zero_share,
+                    self.config.zero_share,
                 )
             )
         return to_tensor(patches), torch.from_numpy(np.stack(maps)[:, None])

@@ -92,7 +92,7 @@ class Trainer:
         )
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimiser = Optimiser(self.model, config, self.precision.scaler)
-        self.seed_process([seed, world.rank] if world.rank else seed)
+        self.seed_process([seed, world.rank] if world.rank else [seed])
         self.step = self.steps_before = 0
         self.best = math.inf
         self.elapsed = 0.0  # minutes since the loop was entered
@@ -105,13 +105,12 @@ class Trainer:
             self.outputs.mkdir(exist_ok=True)
             config.save(folder / 'config.yaml')
 
-    def seed_process(self, seed: int | list[int]) -> None:
-        """Seed this process's patches, and its noise if it is not alone."""
-        if isinstance(seed, list):
+    def seed_process(self, seed: list[int]) -> None:
+        """Seed this process's patches, and noise if it is not the first."""
+        if len(seed) > 1:
             torch.manual_seed(int(np.random.default_rng(seed).integers(2**62)))
         share = self.config.batch_size // self.world.size
-        seeds = seed if isinstance(seed, list) else [seed]
-        self.batches = Batches(self.sampler, self.config, share, seeds)
+        self.batches = Batches(self.sampler, self.config, share, seed)
 
     def start(self, weights: str | None = None) -> None:
         """Give a fresh model its start, if it has one.

@@ -14,10 +14,10 @@ from napari_sft_training.images import PatchSampler
 
 @pytest.fixture
 def make_batches(tiny_values: dict[str, Any]):
-    def make(seed: int = 0, workers: int = 0) -> Batches:
+    def make(*seed: int, workers: int = 0) -> Batches:
         config = TrainingConfig(**tiny_values, workers=workers)
         sampler = PatchSampler(config.picture_sources(), 64)
-        return Batches(sampler, config, 2, [seed])
+        return Batches(sampler, config, 2, seed or [0])
 
     return make
 
@@ -43,7 +43,7 @@ def test_a_state_gives_the_batches_that_follow_it(make_batches, taken):
         batches.take()
     state = batches.state
     following = [batches.take() for _ in range(2)]
-    other = make_batches(seed=5)
+    other = make_batches(5)
     other.take()
     other.state = state
     assert other.state == state
@@ -60,10 +60,16 @@ def test_a_state_of_an_older_snapshot_starts_another_sequence(make_batches):
 
 
 def test_batches_and_seeds_differ(make_batches):
-    one, other = make_batches(), make_batches(seed=1)
+    one, other = make_batches(), make_batches(1)
     first = one.take()
     assert not same(first, one.take())
     assert not same(first, other.take())
+
+
+def test_no_process_starts_with_a_batch_of_the_first(make_batches):
+    first, fourth = make_batches(0), make_batches(0, 3)
+    batch = fourth.take()
+    assert not any(same(first.take(), batch) for _ in range(5))
 
 
 def test_any_number_of_processes_gives_the_same_batches(make_batches):
@@ -81,9 +87,9 @@ def test_what_goes_wrong_is_told_in_one_line(
 ):
     batches = make_batches(workers=workers)
 
-    def broken(rng):
+    def broken(sampler, rng):
         raise OSError('disk gone')
 
-    monkeypatch.setattr(batches._sampler, 'sample', broken)
+    monkeypatch.setattr(PatchSampler, 'sample', broken)
     with pytest.raises(OSError, match='^disk gone$'):
         batches.take()
