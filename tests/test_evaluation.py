@@ -12,7 +12,7 @@ from PIL import Image
 
 import napari_sft
 from napari_sft.codec.errors import ImageError, SftError
-from napari_sft.evaluation import Evaluator, bits_with, decode_with
+from napari_sft.evaluation import Evaluator, decode_with
 from napari_sft.evaluation_results import (
     Evaluation,
     Figures,
@@ -177,12 +177,12 @@ def test_decoding_by_a_model_is_decoding(tiny_model, make_picture, tile):
         picture, quality=30, tile=tile, statistics=False, provenance=False
     )
     model = load_model(device='cpu')
-    decoded, seconds = decode_with(model, data)
+    decoded = decode_with(model, data)
     np.testing.assert_array_equal(
-        decoded, napari_sft.decode(data, device='cpu')
+        decoded.picture, napari_sft.decode(data, device='cpu')
     )
-    assert seconds > 0
-    ideal = bits_with(model, data) / 8
+    assert decoded.seconds > 0
+    ideal = decoded.ideal_bits / 8
     assert 0.9 * len(data) - 400 < ideal < len(data)
 
 

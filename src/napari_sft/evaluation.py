@@ -166,19 +166,19 @@ class Evaluator:
         )
         encoded = time.perf_counter()
         model = load_model(self.model, self.device)
-        decoded, seconds = decode_with(model, data)
+        decoded = decode_with(model, data)
         pixels = picture.shape[0] * picture.shape[1]
-        squares = (picture / 255.0 - decoded / 255.0) ** 2
+        squares = (picture / 255.0 - decoded.picture / 255.0) ** 2
         squares = squares.reshape(*picture.shape[:2], -1).mean(2)
         distortion = 255**2 * float((lambda_of(quality) * squares).mean())
         return Figures(
             bpp=8 * len(data) / pixels,
-            estimated_bpp=bits_with(model, data) / pixels,
-            psnr=psnr(picture, decoded, 255),
-            ms_ssim=ms_ssim(picture, decoded, 255),
+            estimated_bpp=decoded.ideal_bits / pixels,
+            psnr=psnr(picture, decoded.picture, 255),
+            ms_ssim=ms_ssim(picture, decoded.picture, 255),
             loss=8 * len(data) / pixels + distortion,
             encode_seconds=encoded - start,
-            decode_seconds=seconds,
+            decode_seconds=decoded.seconds,
         )
 
     def _rival(
@@ -192,14 +192,27 @@ class Evaluator:
         return {'psnr': value, 'reached': reached}
 
 
-def decode_with(model: CodecModel, data: bytes) -> tuple[np.ndarray, float]:
-    """Decode a file of one plane by a model, installed or not.
+@dataclass(frozen=True)
+class DecodedFile:
+    """A decoded file of one plane.
 
-    Returns
-    -------
-    picture, seconds
-        The picture in the file's dtype, and the time that it took.
+    Attributes
+    ----------
+    picture : ndarray
+        In the file's dtype.
+    seconds : float
+        Time that decoding took.
+    ideal_bits : float
+        Ideal code length of the symbols.
     """
+
+    picture: np.ndarray
+    seconds: float
+    ideal_bits: float
+
+
+def decode_with(model: CodecModel, data: bytes) -> DecodedFile:
+    """Decode a file of one plane by a model, installed or not."""
     start = time.perf_counter()
     with Reader(data) as reader:
         decoder = FileDecoder(reader, lambda: model)
@@ -208,10 +221,5 @@ def decode_with(model: CodecModel, data: bytes) -> tuple[np.ndarray, float]:
         whole = Box(0, picture.shape[0], 0, picture.shape[1])
         for box in decoder.boxes(0, whole):
             picture[box.inside(whole)] = decoder.pixels(0, 0, box)
-    return picture, time.perf_counter() - start
-
-
-def bits_with(model: CodecModel, data: bytes) -> float:
-    """Ideal code length of the symbols in a file of one plane."""
-    with Reader(data) as reader:
-        return FileDecoder(reader, lambda: model).symbol_bits(0, 0)
+        seconds = time.perf_counter() - start
+        return DecodedFile(picture, seconds, decoder.symbol_bits(0, 0))

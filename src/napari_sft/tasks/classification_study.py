@@ -179,10 +179,24 @@ class ClassificationStudy:
                 )
             )
             self.on_step()
+
+        @cache
+        def search(weight: float) -> tuple[list[np.ndarray], list[float]]:
+            return self._search(pixels, weight, given)
+
+        def optimised_files(weight: float, more: float) -> dict[str, Any]:
+            maps, moments = search(weight)
+            files = {}
+            for count in self.iterations:
+                quality = _raised(maps[count - 1], more, pixels.shape[:2])
+                file = self._file(pixels, quality, truth)
+                files[str(count)] = {**file, 'seconds': moments[count]}
+            return files
+
         for weight in self.weights:
             several = kept.get(
                 f'{name} optimised {weight:g}',
-                lambda w=weight: self._search(pixels, w, given, truth, [0])[0],
+                lambda w=weight: optimised_files(w, 0),
             )
             self.on_step()
             results += [
@@ -193,7 +207,7 @@ class ClassificationStudy:
         by = ','.join(map(str, RAISES))
         raised = kept.get(
             f'{name} optimised {weight:g} raised by {by}',
-            lambda: self._search(pixels, weight, given, truth, RAISES),
+            lambda: [optimised_files(weight, more) for more in RAISES],
         )
         self.on_step()
         return results + [
@@ -203,14 +217,9 @@ class ClassificationStudy:
         ]
 
     def _search(
-        self,
-        pixels: np.ndarray,
-        weight: float,
-        given: int | None,
-        truth: int,
-        raises: Sequence[float],
-    ) -> list[dict[str, Any]]:
-        """Results by number of iterations, of one search, for each raise."""
+        self, pixels: np.ndarray, weight: float, given: int | None
+    ) -> tuple[list[np.ndarray], list[float]]:
+        """Maps after each iteration, in cells, and seconds until each."""
         start = time.perf_counter()
         codec = DifferentiableCodec(
             self._codec, pixels.astype(np.float32) / 255
@@ -223,17 +232,7 @@ class ClassificationStudy:
             max(self.iterations),
             lambda done, total: moments.append(time.perf_counter() - start),
         )
-
-        def result(count: int, more: float) -> dict[str, Any]:
-            cells = found[count - 1].repeat(CELL, 0).repeat(CELL, 1)
-            quality = cells[: pixels.shape[0], : pixels.shape[1]] + more
-            file = self._file(pixels, quality.clip(0, 100), truth)
-            return {**file, 'seconds': moments[count]}
-
-        return [
-            {str(count): result(count, more) for count in self.iterations}
-            for more in raises
-        ]
+        return found, moments
 
     def _file(
         self, pixels: np.ndarray, quality: float | np.ndarray, truth: int
@@ -262,6 +261,12 @@ class ClassificationStudy:
     def _tensor(self, pixels: np.ndarray) -> torch.Tensor:
         x = torch.from_numpy(pixels.astype(np.float32) / 255)
         return x.permute(2, 0, 1)[None].to(self._place)
+
+
+def _raised(cells: np.ndarray, more: float, size: Sequence[int]) -> np.ndarray:
+    """A map in cells as one in pixels (H, W), each quality raised."""
+    quality = cells.repeat(CELL, 0).repeat(CELL, 1)[: size[0], : size[1]]
+    return (quality + more).clip(0, 100)
 
 
 def as_dict(study: ClassificationStudy, points: Sequence[Point]) -> Any:
