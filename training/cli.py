@@ -15,8 +15,8 @@ The paper's network, on four GPUs:
 Compact within six hours, the last one with a falling learning rate:
   napari-sft-train run --config training/configs/compact.yaml
       --minutes 360 --decay-minutes 60
-Fit the bundled model to your own pictures, those that a copy of its
-configuration names:
+Fit the bundled model to your own pictures, those that a copy of
+training/configs/compact_on.yaml names:
   napari-sft-train run --config mine.yaml --weights compact --steps 5000
 Write the weights that code files:
   napari-sft-train export results/compact/snapshots/best.pt

@@ -196,7 +196,8 @@ class Trainer:
 
     @torch.no_grad()
     def _update_average(self, steps: int) -> None:
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        done = self.steps_before + self.step
+        decay = min(self.config.ema, (1 + done) / (10 + done))
         decay **= steps
         torch._foreach_lerp_(
             list(self.average.parameters()),

@@ -140,24 +140,30 @@ def test_a_usual_gradient_changes_the_model(trainer):
 
 
 @pytest.mark.parametrize(
-    ('step', 'decay'),
-    [(0, (1 + AVERAGE_EVERY) / (10 + AVERAGE_EVERY)), (10**6, 0.9995)],
+    ('before', 'step', 'decay'),
+    [
+        (0, 0, (1 + AVERAGE_EVERY) / (10 + AVERAGE_EVERY)),
+        (0, 10**6, 0.9995),
+        (10**6, 0, 0.9995),
+    ],
+    ids=['fresh', 'long after', 'from weights that had many steps'],
 )
 def test_averaged_weights_follow_slowly_and_at_first_faster(
-    trainer, step, decay
+    trainer, before, step, decay
 ):
+    trainer.steps_before = before
     trainer.config.steps = 2 * 10**6
     trainer.optimiser.usual_norm = 1e6  # nothing is an outlier
     trainer.step = step
     with torch.no_grad():  # far away, so that its share is seen
         trainer.average.network.log_gain += 100.0
-    before = state_of(trainer)['average.network.log_gain']
+    start = state_of(trainer)['average.network.log_gain']
     for _ in range(AVERAGE_EVERY):
-        assert torch.equal(trainer.average.network.log_gain, before)
+        assert torch.equal(trainer.average.network.log_gain, start)
         trainer.train_step()
     new = trainer.model.network.log_gain.detach()
     share = decay**AVERAGE_EVERY
-    expected = share * before + (1 - share) * new
+    expected = share * start + (1 - share) * new
     torch.testing.assert_close(
         trainer.average.network.log_gain, expected, rtol=0, atol=1e-4
     )
