@@ -69,7 +69,8 @@ def make_picture() -> Callable[..., np.ndarray]:
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with small weights of `compact`: a plain transform codec.
 
-    Random networks correct the principal components of a few pictures.
+    Random networks correct the principal components of a few pictures; the
+    feedback undoes some of that.
     """
     import torch
 
@@ -84,6 +85,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         channels=(8, 16, 32),
         encoder_blocks=(1, 1, 1),
         decoder_blocks=(1, 1, 1),
+        feedback_channels=8,
     )
     pictures = np.stack(
         [picture_of(128, 64 + 128 * n, seed=n)[:, -64:] for n in range(24)]
@@ -97,6 +99,10 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         initialise(model, patches)
         # the last components are so surely 0 that they are not coded
         model.h_s.map_slope.bias[-8:] -= 40
+        # a part of what the error is beyond that of every symbol's rounding
+        model.feedback.out.weight.zero_()
+        model.feedback.error_share.fill_(0.5)
+        model.feedback.rounding_share.fill_(-0.5)
         y = model.analyse(patches, q)
         z = model.hyper_analyse(y, q, model.condition(q)).round()
     folder = tmp_path_factory.mktemp('weights')

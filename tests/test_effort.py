@@ -17,9 +17,9 @@ def encode(image, **about):
     return napari_sft.encode(image, device='cpu', provenance=False, **about)
 
 
-def test_effort_1_is_the_default(make_picture):
+def test_effort_2_is_the_default(make_picture):
     image = make_picture()
-    assert encode(image, effort=1) == encode(image)
+    assert encode(image, effort=2) == encode(image) != encode(image, effort=1)
 
 
 @pytest.mark.parametrize('kind', ['RGB', 'gray', '16 bits', 'stack', 'map'])
@@ -58,7 +58,7 @@ def test_progress_goes_on_and_cancelling_leaves_nothing(
         if done == 5:
             raise KeyboardInterrupt
 
-    path = tmp_path / 'picture.sft'
+    path = tmp_path / 'picture.sft'  # a correction, four steps, a tile
     with pytest.raises(KeyboardInterrupt):
         napari_sft.imwrite(
             path, make_picture(), effort=3, progress=cancel_in_the_middle
@@ -81,7 +81,10 @@ def test_the_command_line_takes_it(make_picture, tmp_path):
     refined = tmp_path / 'refined.sft'
     Image.fromarray(make_picture()).save(source)
     runner = CliRunner()
-    for target, more in ((plain, []), (refined, ['--effort', '6'])):
+    for target, more in (
+        (plain, ['--effort', '1']),
+        (refined, ['--effort', '6']),
+    ):
         result = runner.invoke(
             app,
             ['encode', str(source), str(target), '--quality', '90', *more],

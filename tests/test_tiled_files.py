@@ -225,13 +225,14 @@ def test_statistics_are_those_of_what_a_reader_gets(picture, tile):
 
 
 def test_a_target_is_met_in_eight_analyses_of_each_tile(picture, monkeypatch):
-    target = len(encode(picture, quality=60, tile=TILE))
+    target = len(encode(picture, quality=60, tile=TILE, effort=1))
     monkeypatch.setattr(fitting, '_IN_MEMORY', 500)
     seen = []
     made = encode(
         picture,
         tile=TILE,
         target_bytes=target,
+        effort=1,
         progress=lambda *step: seen.append(step),
     )
     assert 0.98 * target <= len(made) <= target
@@ -254,8 +255,10 @@ def test_progress_counts_tiles_and_may_cancel(picture, tmp_path):
         pyramid=True,
         progress=lambda *step: seen.append(step),
     )
-    assert seen[0] == (0, 35 + 12 + 4 + 1)
-    assert seen[-1] == (52, 52)
+    tiles = 35 + 12 + 4 + 1
+    corrections = 4  # a block each, of all levels
+    assert seen[0] == (0, tiles + corrections)
+    assert seen[-1] == (tiles + corrections, tiles + corrections)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
     def cancel(done, _):

@@ -35,6 +35,7 @@ _POSITIVE = (
     'decoder_learning_rate',
     'linear_learning_rate',
     'gain_learning_rate',
+    'feedback_learning_rate',
     'aux_learning_rate',
     'drop_factor',
     'validation_steps',
@@ -81,8 +82,14 @@ class TrainingConfig:
         change of a basis vector lets through of it is large. song2021
         takes the first one for all its parameters, and for its factorised
         prior the next one.
+    feedback_learning_rate : float
+        Of the feedback that corrects compact's y.
     aux_learning_rate : float
         Of the auxiliary optimiser.
+    closed_loop : bool
+        Whether compact's y is corrected by its feedback, as when files are
+        written: this and g_s are trained then, and nothing else. Otherwise
+        all but the feedback is.
     lambda_weight : float
         Exponent w of ``lambda**-w``, which weights a sample's loss: 0 lets
         high qualities, whose losses are largest, decide; 0.5 evens out.
@@ -147,7 +154,9 @@ class TrainingConfig:
     decoder_learning_rate: float = 1.5e-3
     linear_learning_rate: float = 5e-6
     gain_learning_rate: float = 5e-4
+    feedback_learning_rate: float = 3e-3
     aux_learning_rate: float = 1e-3
+    closed_loop: bool = False
     lambda_weight: float = 0.3
     clip_norm: float = 1.0
     ema: float = 0.9995

@@ -16,6 +16,7 @@ _TYPES = {
     list: 'a list',
     dict: 'a mapping',
 }
+_OPTIONAL_SIZES = ('sizes.feedback_channels',)  # 0: without that part
 
 
 class ConfigError(SftError):
@@ -106,10 +107,13 @@ def _check_size(key: str, value: Any, default: Any) -> None:
         return
     several = not isinstance(default, int)
     given = value if several else [value]
+    least = 0 if key in _OPTIONAL_SIZES else 1
     whole = isinstance(given, list | tuple) and all(
-        type(size) is int and size > 0 for size in given
+        type(size) is int and size >= least for size in given
     )
     count = len(default) if several else 1
     if not whole or len(given) != count:
         what = f'{count} whole numbers' if several else 'a whole number'
-        raise ConfigError(f'{key} must be {what} above 0, not {value!r}')
+        raise ConfigError(
+            f'{key} must be {what}, at least {least}, not {value!r}'
+        )

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sft.models import compact_codec, song2021_codec
+from napari_sft.models.closed_loop import closed_loop
 from napari_sft.models.compact import BLOCK, CompactConfig, CompactModel
 from napari_sft.models.song2021 import Song2021, Song2021Config
 from napari_sft_training.config import TrainingConfig
@@ -107,14 +108,22 @@ class TrainableModel(nn.Module, ABC, Generic[Network]):
 class CompactTraining(TrainableModel[CompactModel]):
     """`compact`: conditioned on the coded map, started as a transform."""
 
-    def __init__(self, sizes: dict[str, Any]) -> None:
+    def __init__(
+        self, sizes: dict[str, Any], with_feedback: bool = False
+    ) -> None:
         super().__init__()
         self.network = CompactModel(CompactConfig(**sizes))
+        self._with_feedback = with_feedback
+        if with_feedback:
+            self._freeze_all_but_feedback_and_decoder()
 
     def forward(self, x: Tensor, q: Tensor) -> Coded:
         """Code pictures; a map of full size is coded first."""
         coded = coded_map(q) if q.shape[-1] == x.shape[-1] else q
-        output = self.network(x, coded)
+        if self._with_feedback:
+            output = closed_loop(self.network, x, coded)
+        else:
+            output = self.network(x, coded)
         return Coded(
             output.x_hat,
             output.y_bits.sum((1, 2, 3)),
@@ -122,11 +131,19 @@ class CompactTraining(TrainableModel[CompactModel]):
         )
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Gains, linear paths, encoder, decoder and the rest."""
+        """Gains, linear paths, encoder, decoder, feedback and the rest."""
         groups: dict[str, list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
+            if not parameter.requires_grad:
+                continue
             groups.setdefault(learning_rate_key(name), []).append(parameter)
         return groups
+
+    def _freeze_all_but_feedback_and_decoder(self) -> None:
+        """What moves y or its means is undone by the feedback: both drift."""
+        self.network.requires_grad_(False)
+        for part in (self.network.feedback, self.network.g_s):
+            part.requires_grad_(True)
 
     def start(self, patches: Iterable[Tensor]) -> None:
         """Principal components; see `initialise`."""
@@ -204,7 +221,7 @@ def build(config: TrainingConfig) -> CompactTraining | Song2021Training:
     """The untrained model of a configuration."""
     if config.model == song2021_codec.NAME:
         return Song2021Training(config.sizes)
-    return CompactTraining(config.sizes)
+    return CompactTraining(config.sizes, config.closed_loop)
 
 
 def coded_map(q: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ def learning_rate_key(name: str) -> str:
         return 'gain_learning_rate'
     if '.linear.' in name:
         return 'linear_learning_rate'
+    if name.startswith('feedback.'):
+        return 'feedback_learning_rate'
     if name.startswith('g_a.'):
         return 'encoder_learning_rate'
     if name.startswith('g_s.'):

@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 import napari_sft
 from napari_sft.codec.container import Calibration, Provenance
+from napari_sft.codec.effort import DEFAULT_EFFORT, check_effort
 from napari_sft.codec.encoder import Job, Progress, encode_job
 from napari_sft.codec.errors import SftError, TargetError
 from napari_sft.codec.image import Image, WindowChoice
-from napari_sft.codec.refinement import DEFAULT_EFFORT, check_effort
 from napari_sft.codec.tiles import DEFAULT_TILE
 from napari_sft.sft_image import SftImage
 
@@ -58,9 +58,11 @@ def encode(
     device : str
         'auto', 'cpu', 'cuda' or 'mps'.
     effort : int
-        1 to 9. Above 1 the latents of the picture are refined by gradient
-        steps, twice as many from one effort to the next: smaller files at
-        the same quality, for much more time. Files are decoded as ever.
+        1 to 9. At 2 the latents are corrected once after a look at what
+        they decode to, which takes three times as long as 1; from 3 on they
+        are refined by gradient steps, twice as many from one effort to the
+        next: smaller files at the same quality, for much more time. Files
+        are decoded as ever.
     **about
         As `imwrite` takes them.
 
@@ -154,7 +156,7 @@ def imwrite(
         from the original, down to one that fits into a tile.
     progress : callable, optional
         Called with (done, total) units of work: tiles, and at efforts above
-        1 every gradient step; may raise to cancel.
+        1 every correction of latents; may raise to cancel.
 
     Raises
     ------

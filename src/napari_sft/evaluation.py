@@ -11,12 +11,12 @@ import numpy as np
 
 import napari_sft
 from napari_sft.codec.container import Reader
+from napari_sft.codec.effort import DEFAULT_EFFORT
 from napari_sft.codec.errors import ImageError
 from napari_sft.codec.file_decoder import FileDecoder
 from napari_sft.codec.metrics import ms_ssim, psnr
 from napari_sft.codec.model import CodecModel
 from napari_sft.codec.quality import lambda_of
-from napari_sft.codec.refinement import DEFAULT_EFFORT
 from napari_sft.codec.tiles import Box
 from napari_sft.evaluation_results import (
     Evaluation,

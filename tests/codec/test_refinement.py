@@ -11,14 +11,11 @@ import torch
 
 import napari_sft
 from napari_sft.codec import refinement, tile_encoder
+from napari_sft.codec.effort import check_effort
 from napari_sft.codec.encoder import Job, encode_job
 from napari_sft.codec.errors import SftError
 from napari_sft.codec.image import Image
-from napari_sft.codec.refinement import (
-    block_count,
-    check_effort,
-    refined_plane,
-)
+from napari_sft.codec.refinement import block_count, refined_plane
 from napari_sft.models.registry import load_model
 
 

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from napari_sft.models import memory
+
 glibc = pytest.mark.skipif(
     platform.libc_ver()[0] != 'glibc', reason='mallopt is of glibc'
 )
@@ -59,8 +61,6 @@ def test_what_the_environment_says_is_left_alone():
 
 
 def test_another_c_library_is_no_failure(monkeypatch):
-    import napari_sft.models.memory as memory
-
     monkeypatch.delenv('MALLOC_TRIM_THRESHOLD_', raising=False)
 
     def missing(name):
@@ -68,3 +68,46 @@ def test_another_c_library_is_no_failure(monkeypatch):
 
     monkeypatch.setattr(memory.ctypes, 'CDLL', missing)
     assert memory.keep_freed_memory() is False
+
+
+FREED = """
+import torch
+from napari_sft.models.memory import (
+    give_back_freed_memory,
+    keep_freed_memory,
+)
+
+
+def resident():
+    with open('/proc/self/status') as file:
+        return next(int(x.split()[1]) for x in file if x.startswith('VmRSS'))
+
+
+keep_freed_memory()
+parts = [torch.ones(5 << 20) for _ in range(10)]
+last = torch.ones(10)  # at the top: what lies below cannot be trimmed off
+del parts
+before = resident()
+print(give_back_freed_memory(), before - resident())
+"""
+
+
+@glibc
+@pytest.mark.skipif(not os.path.exists('/proc/self/status'), reason='Linux')
+def test_freed_memory_is_given_back():
+    clean = {k: v for k, v in os.environ.items() if 'MALLOC' not in k}
+    result = subprocess.run(
+        [sys.executable, '-c', FREED],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=clean,
+    )
+    given, kilobytes = result.stdout.split()
+    assert given == 'True'
+    assert int(kilobytes) > 100_000
+
+
+def test_other_libraries_keep_theirs(monkeypatch):
+    monkeypatch.setattr('ctypes.CDLL', lambda _: object())
+    assert memory.give_back_freed_memory() is False

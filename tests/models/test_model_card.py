@@ -10,6 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import napari_sft
+from napari_sft.models.closed_loop import error_in_symbols
 from napari_sft.models.compact import CompactModel
 
 CARD = Path(napari_sft.__file__).parent / 'models' / 'weights' / 'README.md'
@@ -54,12 +55,26 @@ def measured(model):
     )
     encoding = sum(costs.values()) - costs['g_s']
     decoding = sum(costs.values()) - costs['g_a'] - costs['h_a']
+    weight = torch.ones_like(x[:, :1])
+
+    def correction():
+        error = error_in_symbols(model, y_hat, q, condition, x, weight)
+        return model.feedback(y - y_hat, error, y_hat, index, condition)
+
+    correcting, _ = kmac_per_pixel(correction)
+    correcting += costs['context'] + costs['h_s'] + costs['h_a']
     return {
         'kMAC/pixel, encoding': encoding,
         'kMAC/pixel, decoding': decoding,
         'kMAC/pixel, both': encoding + decoding,
-        'parameters': sum(p.numel() for p in model.parameters()),
+        'kMAC/pixel, correcting y': correcting,
+        'parameters': count(model),
+        'parameters of the feedback': count(model.feedback),
     }
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
 
 
 def test_the_card_states_what_is_measured(stated, measured):

@@ -1,4 +1,4 @@
-"""Latents refined by gradients: the coder's own cost never grows."""
+"""Latents refined by feedback and gradients: the cost never grows."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ from napari_sft.codec.pipeline import (
 )
 from napari_sft.codec.quality import lambda_of
 from napari_sft.models.compact_codec import CompactCodec
-from napari_sft.models.refinement import (
-    STEPS,
-    LatentRefiner,
-    refiner_for,
-)
+from napari_sft.models.entropy import SKIPPED_LEVELS
+from napari_sft.models.feedback import FeedbackNetwork
+from napari_sft.models.refinement import LatentRefiner, refiner_for
 
 SHAPE = (90, 70)
 
@@ -59,8 +57,8 @@ def loss(codec, plane, coded_map, refine=None):
     return symbol_bits(codec, symbols) + 255**2 * (weight * squares).sum()
 
 
-def refine_with(codec, steps, told=None):
-    refiner = LatentRefiner(codec, steps)
+def refine_with(codec, steps, told=None, feedback=False):
+    refiner = LatentRefiner(codec, steps, feedback)
     told = [] if told is None else told
     return lambda x, y, fine: refiner(x, y, fine, lambda: told.append(1))
 
@@ -77,13 +75,74 @@ def test_refining_lowers_what_a_decoder_sees(codec, plane, coded_map, gray):
     assert len(told) == 32
 
 
+@pytest.mark.parametrize('coded_map', [uniform(75), uniform(90), ramp()])
+@pytest.mark.parametrize('gray', [False, True])
+def test_feedback_lowers_it_in_one_step(codec, plane, coded_map, gray):
+    if gray:
+        plane = plane[..., 1]
+    before = loss(codec, plane, coded_map)
+    told = []
+    refine = refine_with(codec, 0, told, feedback=True)
+    assert loss(codec, plane, coded_map, refine) < before
+    assert len(told) == 1
+
+
+def test_gradients_go_on_where_feedback_ends(codec, plane):
+    coded_map = uniform(75)
+    losses = [
+        loss(codec, plane, coded_map, refine_with(codec, steps, [], feedback))
+        for steps, feedback in ((0, True), (64, False), (64, True))
+    ]
+    assert losses[2] < min(losses[:2])
+
+
+def test_feedback_that_harms_is_not_kept(codec, plane, monkeypatch):
+    coded_map = uniform(50)
+    before = loss(codec, plane, coded_map)
+    monkeypatch.setattr(FeedbackNetwork, 'forward', lambda *seen: 3 * seen[2])
+    harmed = refine_with(codec, 0, feedback=True)
+    assert loss(codec, plane, coded_map, harmed) > before
+    checked = refine_with(codec, 1, feedback=True)
+    assert loss(codec, plane, coded_map, checked) <= before
+
+
+def test_what_is_not_coded_is_not_changed(codec, plane):
+    fine = padded_fine(uniform(20))
+    padded = np.pad(plane, [(0, 38), (0, 58), (0, 0)], 'edge')
+    y = codec.analyse(padded, fine).float()
+    indices = codec.y_indices(codec.hyper_symbols(y, fine), fine)
+    skipped = torch.from_numpy(indices < SKIPPED_LEVELS)[None]
+    assert 0 < skipped.float().mean() < 1
+    change = refine_with(codec, 0, feedback=True)(plane, y, fine) - y
+    assert not change[skipped].any()
+    assert change[~skipped].any()
+
+
 @pytest.mark.parametrize('steps', [1, 3])
 def test_what_does_not_help_is_not_kept(codec, plane, monkeypatch, steps):
-    monkeypatch.setattr('napari_sft.models.refinement.RATE', 50.0)
+    monkeypatch.setattr('napari_sft.models.latent_block.RATE', 50.0)
     coded_map = uniform(50)
     before = loss(codec, plane, coded_map)
     after = loss(codec, plane, coded_map, refine_with(codec, steps))
     assert after <= before
+
+
+@pytest.mark.parametrize(('large', 'times'), [(64, 1), (65, 0)])
+def test_large_blocks_give_memory_back(
+    codec, plane, monkeypatch, large, times
+):
+    given = []
+    here = 'napari_sft.models.refinement'
+    monkeypatch.setattr(f'{here}.LARGE', large)
+    monkeypatch.setattr(
+        f'{here}.give_back_freed_memory', lambda: given.append(1)
+    )
+    fine = padded_fine(uniform(40))  # 8 x 8 cells
+    padded = np.pad(plane, [(0, 38), (0, 58), (0, 0)], 'edge')
+    refine_with(codec, 0, feedback=True)(
+        plane, codec.analyse(padded, fine), fine
+    )
+    assert len(given) == times
 
 
 def test_the_same_pixels_give_the_same_latents(codec, plane):
@@ -97,16 +156,28 @@ def test_the_same_pixels_give_the_same_latents(codec, plane):
     assert first.shape == y.shape
 
 
-def test_each_effort_doubles_the_steps(codec):
-    steps = [refiner_for(codec, effort).steps for effort in range(2, 10)]
-    assert steps == [steps[0] << n for n in range(8)] == list(STEPS.values())
+def test_efforts_are_nothing_feedback_and_twice_the_gradients(codec):
+    refiners = [refiner_for(codec, effort) for effort in range(2, 10)]
     assert refiner_for(codec, 1) is None
+    assert all(refiner.feedback for refiner in refiners)
+    steps = [refiner.gradient_steps for refiner in refiners]
+    assert steps[:2] == [0, 4]
+    assert steps[1:] == [4 << n for n in range(7)]
+    assert [refiner.steps for refiner in refiners] == [n + 1 for n in steps]
+
+
+def test_weights_without_feedback_have_gradients_alone(codec, monkeypatch):
+    monkeypatch.setattr(CompactCodec, 'has_feedback', False)
+    assert refiner_for(codec, 2) is None
+    refiner = refiner_for(codec, 3)
+    assert not refiner.feedback
+    assert refiner.steps == refiner.gradient_steps == 4
 
 
 def test_a_model_without_gradients_is_named():
     class Other:
         name = 'song2021'
 
-    assert refiner_for(Other(), 1) is None
-    with pytest.raises(ModelError, match="'song2021' has no efforts above 1"):
-        refiner_for(Other(), 2)
+    assert refiner_for(Other(), 1) is refiner_for(Other(), 2) is None
+    with pytest.raises(ModelError, match="'song2021' has no efforts above 2"):
+        refiner_for(Other(), 3)

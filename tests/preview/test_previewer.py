@@ -42,7 +42,7 @@ def shown(tiny_weights, make_picture):
 def test_a_preview_is_the_file_that_its_map_gives(shown):
     picture, quality, preview = shown
     ours = napari_sft.encode(
-        picture, quality_map=quality, device='cpu', name='discs'
+        picture, quality_map=quality, device='cpu', name='discs', effort=1
     )
     # The date apart, which may differ by a second.
     with Reader(preview.data) as a, Reader(ours) as b:
@@ -222,7 +222,7 @@ def test_a_stroke_costs_about_the_windows_that_it_touches(
     assert stroke.info['statistics'] == fresh.info['statistics']
     # In other windows the networks' rounding may move single symbols.
     ours = napari_sft.encode(
-        previewer.plane(), quality_map=quality, device='cpu'
+        previewer.plane(), quality_map=quality, device='cpu', effort=1
     )
     assert len(stroke.data) == pytest.approx(len(ours), rel=1e-3)
 
@@ -232,7 +232,7 @@ def test_tiles_are_those_that_imwrite_makes(make_picture):
     quality = painted((150, 200))
     preview = Previewer(picture, device='cpu', tile=64).run(quality)
     ours = napari_sft.encode(
-        picture, quality_map=quality, device='cpu', tile=64
+        picture, quality_map=quality, device='cpu', tile=64, effort=1
     )
     with Reader(preview.data) as a, Reader(ours) as b:
         assert a.nbytes == b.nbytes

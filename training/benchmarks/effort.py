@@ -26,10 +26,10 @@ import typer
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from napari_sft.codec.effort import EFFORTS, FASTEST_EFFORT, check_effort
 from napari_sft.codec.errors import SftError
 from napari_sft.codec.metrics import bd_rate, psnr
 from napari_sft.codec.quality import lambda_of
-from napari_sft.codec.refinement import DEFAULT_EFFORT, EFFORTS, check_effort
 from napari_sft.console import print_table, progress_bar
 
 Picture = NDArray[np.uint8]
@@ -113,7 +113,7 @@ def gains(points: Sequence[Point]) -> list[Gain]:
     by_effort: dict[int, list[Point]] = {}
     for point in points:
         by_effort.setdefault(point.effort, []).append(point)
-    base = by_effort[DEFAULT_EFFORT]
+    base = by_effort[FASTEST_EFFORT]
     return [
         Gain(
             effort,
@@ -181,7 +181,7 @@ def main(
     from napari_sft_training.cli import errors_on_one_line
 
     with errors_on_one_line():
-        wanted = sorted({DEFAULT_EFFORT, *map(check_effort, efforts)})
+        wanted = sorted({FASTEST_EFFORT, *map(check_effort, efforts)})
         if len(set(qualities)) < 2:
             raise SftError('a curve needs two qualities or more')
         about = _about(folder, limit, qualities, largest, model, device)
@@ -262,7 +262,7 @@ def _measured(
     for number, name in enumerate(names):
         picture = _picture(folder / name, about['largest'])
         if not number:  # the first run takes longer than those after it
-            measure(name, picture, DEFAULT_EFFORT, 50, model, device)
+            measure(name, picture, FASTEST_EFFORT, 50, model, device)
         for quality in qualities:
             points.append(
                 measure(name, picture, effort, quality, model, device)

@@ -17,6 +17,7 @@ from napari_sft.cli.options import (
     ForceOption,
     ModelOption,
 )
+from napari_sft.codec.effort import DEFAULT_EFFORT
 
 _UNITS = {'': 1, 'b': 1, 'kb': 10**3, 'mb': 10**6, 'kib': 2**10, 'mib': 2**20}
 
@@ -81,7 +82,7 @@ def encode(
             help='The same for its size in B, kB, MB, KiB or MiB.',
         ),
     ] = None,
-    effort: EffortOption = 1,
+    effort: EffortOption = DEFAULT_EFFORT,
     model: ModelOption = 'compact',
     device: DeviceOption = 'auto',
     alpha: Annotated[

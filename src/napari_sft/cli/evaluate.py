@@ -13,6 +13,7 @@ from napari_sft.cli.options import (
     EffortOption,
     ModelOption,
 )
+from napari_sft.codec.effort import DEFAULT_EFFORT
 from napari_sft.codec.errors import SftError
 from napari_sft.console import progress_bar
 
@@ -36,7 +37,7 @@ def evaluate(
             '--json', metavar='OUT', help='Write all figures as JSON.'
         ),
     ] = None,
-    effort: EffortOption = 1,
+    effort: EffortOption = DEFAULT_EFFORT,
     model: ModelOption = 'compact',
     device: DeviceOption = 'auto',
     limit: Annotated[

@@ -14,14 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sft.codec.coded_map import CELL
-from napari_sft.codec.errors import SftError
 from napari_sft.codec.tiles import CELLS, Box, Grid
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-EFFORTS = range(1, 10)
-DEFAULT_EFFORT = 1
 SIDE = 48  # cells along the side of a block
 MARGIN = 4  # cells around it that are refined with it, then dropped
 
@@ -71,16 +68,6 @@ class Refiner(Protocol):
             (1, M, h, w)
         """
         ...
-
-
-def check_effort(effort: int) -> int:
-    """Return the effort that a user asks for, or raise SftError."""
-    if effort not in EFFORTS:
-        raise SftError(
-            f'effort of {effort!r} is unknown: give a whole number from '
-            f'{EFFORTS[0]} (fastest) to {EFFORTS[-1]} (smallest files)'
-        )
-    return int(effort)
 
 
 def block_count(shape: tuple[int, ...]) -> int:

@@ -30,6 +30,7 @@ from napari_sft.models.entropy import (
     bound,
     round_through,
 )
+from napari_sft.models.feedback import FeedbackNetwork
 from napari_sft.models.scale_network import ScaleNetwork
 from napari_sft.models.sft import ConditionNetwork
 
@@ -57,6 +58,30 @@ class CompactOutput:
     z_bits: Tensor
 
 
+@dataclass
+class Prior:
+    """What z and the map tell of y; shapes as above.
+
+    Attributes
+    ----------
+    condition : Tensor
+        Features of the map.
+    z_hat, z_bits : Tensor
+        Rounded z, and its bits.
+    index, whole : Tensor
+        Scale indices of y's symbols, as h_s gives them and rounded.
+    coded : Tensor
+        1 where a symbol is coded, 0 where its scale is too small for that.
+    """
+
+    condition: Tensor
+    z_hat: Tensor
+    z_bits: Tensor
+    index: Tensor
+    whole: Tensor
+    coded: Tensor
+
+
 class CompactModel(nn.Module):
     """The compact codec model, ready for training.
 
@@ -78,6 +103,10 @@ class CompactModel(nn.Module):
         self.context = MeanContext(c)
         self.condition = ConditionNetwork(c.condition_channels)
         self.distribution = SymbolDistribution()
+        if c.feedback_channels:
+            self.feedback = FeedbackNetwork(
+                c.latent_channels, c.feedback_channels, c.condition_channels
+            )
         self.log_gain = nn.Parameter(torch.full((c.latent_channels,), 1.554))
         self.kappa = nn.Parameter(torch.full((c.latent_channels,), KAPPA))
         self.z_index = nn.Conv2d(1, c.hyper_channels, 1)
@@ -106,6 +135,18 @@ class CompactModel(nn.Module):
     def z_indices(self, q: Tensor) -> Tensor:
         """Fractional scale indices of z (B, N, H/64, W/64)."""
         return self.z_index(F.avg_pool2d(q, 4))
+
+    def prior(self, y: Tensor, q: Tensor) -> Prior:
+        """What is coded before y, and what that tells of it."""
+        condition = self.condition(q)
+        z = self.hyper_analyse(y, q, condition)
+        z_bits = self.distribution.bits(self._perturb(z), self.z_indices(q))
+        z_hat = round_through(z)
+        with torch.autocast(y.device.type, enabled=False):
+            index = bound(self.h_s(z_hat, q), 0.0, LEVELS - 1.0)
+        whole = round_through(index)
+        coded = (whole.detach() >= SKIPPED_LEVELS).to(y.dtype)
+        return Prior(condition, z_hat, z_bits, index, whole, coded)
 
     def synthesise(
         self, y_hat: Tensor, q: Tensor, condition: Tensor
@@ -165,25 +206,18 @@ class CompactModel(nn.Module):
         q : Tensor
             Coded quality map (B, 1, H/16, W/16) in 0..1.
         """
-        condition = self.condition(q)
         y = self.analyse(x, q)
-        z = self.hyper_analyse(y, q, condition)
-        z_bits = self.distribution.bits(self._perturb(z), self.z_indices(q))
-        z_hat = round_through(z)
-        with torch.autocast(x.device.type, enabled=False):
-            index = bound(self.h_s(z_hat, q), 0.0, LEVELS - 1.0)
-        whole = round_through(index)
-        coded = (whole.detach() >= SKIPPED_LEVELS).to(y.dtype)
+        prior = self.prior(y, q)
         y_hat, symbols = self.run_context(
-            z_hat,
-            whole,
+            prior.z_hat,
+            prior.whole,
             q,
-            condition,
-            lambda mean: round_through(y - mean) * coded,
+            prior.condition,
+            lambda mean: round_through(y - mean) * prior.coded,
         )
-        y_bits = self._symbol_bits(y - (y_hat - symbols), index)
+        y_bits = self._symbol_bits(y - (y_hat - symbols), prior.index)
         return CompactOutput(
-            self.synthesise(y_hat, q, condition), y_bits, z_bits
+            self.synthesise(y_hat, q, prior.condition), y_bits, prior.z_bits
         )
 
     def _symbol_bits(self, residual: Tensor, index: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class CompactCodec:
     """
 
     name = NAME
-    window = 1 << 20
+    window = 3 << 18
 
     def __init__(
         self,
@@ -80,7 +80,9 @@ class CompactCodec:
 
     def _network(self, state: dict[str, Tensor]) -> CompactModel:
         try:
-            config = CompactConfig(**self.about['config'])
+            # older weights have no feedback
+            sizes = {'feedback_channels': 0} | self.about['config']
+            config = CompactConfig(**sizes)
             network = CompactModel(config)
             network.load_state_dict(state)
         except (KeyError, TypeError, RuntimeError) as error:
@@ -102,6 +104,11 @@ class CompactCodec:
         network.eval()
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
+
+    @property
+    def has_feedback(self) -> bool:
+        """Whether the weights have the network that corrects y."""
+        return self.network.config.feedback_channels > 0
 
     @cached_property
     def halo(self) -> Halo:

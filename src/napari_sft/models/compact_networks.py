@@ -45,6 +45,8 @@ class CompactConfig:
         Features at 1/4, 1/8 and 1/16 of the image's height and width.
     encoder_blocks, decoder_blocks : tuple of int
         SFT blocks at these scales.
+    feedback_channels : int
+        Width of the feedback that corrects y; 0 for none.
     """
 
     latent_channels: int = 320
@@ -54,6 +56,7 @@ class CompactConfig:
     channels: tuple[int, ...] = (96, 128, 192)
     encoder_blocks: tuple[int, ...] = (1, 2, 2)
     decoder_blocks: tuple[int, ...] = (4, 3, 2)
+    feedback_channels: int = 256
 
 
 class AnalysisTransform(nn.Module):

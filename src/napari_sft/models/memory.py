@@ -33,3 +33,17 @@ def keep_freed_memory() -> bool:
     return bool(
         mallopt(_TRIM_THRESHOLD, KEPT) and mallopt(_MMAP_THRESHOLD, LARGEST)
     )
+
+
+def give_back_freed_memory() -> bool:
+    """Give the system what glibc's malloc keeps of freed memory.
+
+    Returns
+    -------
+    bool
+        Whether there was some; elsewhere than with glibc nothing is done.
+    """
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (AttributeError, OSError, TypeError):
+        return False  # another C library

@@ -43,7 +43,7 @@ class Preview:
     Attributes
     ----------
     data : bytes
-        The complete `.sft` file.
+        The complete `.sft` file, of the fastest effort.
     reconstruction : ndarray, (Y, X) or (Y, X, 3)
         What a reader of the file gets, in the image's dtype.
     quality : ndarray of float32, (Y, X)
