@@ -11,6 +11,7 @@ from napari_sft_training.config_checks import (
     check_map_shares,
     check_sizes,
     check_source,
+    has_feedback,
     typed,
 )
 from napari_sft_training.config_paper import PAPER_DEFAULTS, by_our_names
@@ -196,6 +197,11 @@ class TrainingConfig:
             check_source(number, source)
         check_map_shares(self.map_shares)
         check_sizes(self.model, self.sizes)
+        if self.closed_loop and not has_feedback(self.model, self.sizes):
+            raise ConfigError(
+                'closed_loop needs a compact with feedback: leave '
+                'sizes.feedback_channels above 0'
+            )
 
     def _check_patch_sizes(self) -> None:
         self.validation_patch_size = self.validation_patch_size or min(

@@ -101,6 +101,11 @@ def check_sizes(model: str, sizes: dict[Any, Any]) -> None:
         raise ConfigError(f'sizes: {error}') from None
 
 
+def has_feedback(model: str, sizes: dict[Any, Any]) -> bool:
+    """Whether a model of these sizes has a feedback to train."""
+    return model == 'compact' and sizes.get('feedback_channels') != 0
+
+
 def _check_size(key: str, value: Any, default: Any) -> None:
     if isinstance(default, bool):
         typed(key, value, bool)

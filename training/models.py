@@ -114,8 +114,8 @@ class CompactTraining(TrainableModel[CompactModel]):
         super().__init__()
         self.network = CompactModel(CompactConfig(**sizes))
         self._with_feedback = with_feedback
-        if with_feedback:
-            self._freeze_all_but_feedback_and_decoder()
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(self._learns(name))
 
     def forward(self, x: Tensor, q: Tensor) -> Coded:
         """Code pictures; a map of full size is coded first."""
@@ -139,11 +139,15 @@ class CompactTraining(TrainableModel[CompactModel]):
             groups.setdefault(learning_rate_key(name), []).append(parameter)
         return groups
 
-    def _freeze_all_but_feedback_and_decoder(self) -> None:
-        """What moves y or its means is undone by the feedback: both drift."""
-        self.network.requires_grad_(False)
-        for part in (self.network.feedback, self.network.g_s):
-            part.requires_grad_(True)
+    def _learns(self, name: str) -> bool:
+        """Whether a parameter does.
+
+        In the closed loop, what moves y or its means would be undone by the
+        feedback, and both would drift away.
+        """
+        if self._with_feedback:
+            return name.startswith(('feedback.', 'g_s.'))
+        return not name.startswith('feedback.')
 
     def start(self, patches: Iterable[Tensor]) -> None:
         """Principal components; see `initialise`."""

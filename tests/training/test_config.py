@@ -94,6 +94,15 @@ def test_whole_numbers_pass_for_floats(tmp_path):
         ({'model': {'width': 3}}, ['sizes', "'width'", 'latent_channels']),
         ({'sizes': {'hyper_channels': 0}}, ['sizes.hyper_channels']),
         ({'sizes': {'channels': [8, 8]}}, ['sizes.channels', '3 whole']),
+        (
+            {'sizes': {'feedback_channels': -1}},
+            ['feedback_channels', 'least 0'],
+        ),
+        (
+            {'closed_loop': True, 'sizes': {'feedback_channels': 0}},
+            ['closed_loop', 'sizes.feedback_channels'],
+        ),
+        ({**SONG, 'closed_loop': True}, ['closed_loop', 'compact']),
         ({'sizes': {'N': 8}}, ["'N'", 'compact']),
         ({**SONG, 'sizes': {'N': 'big'}}, ['sizes.N', 'whole', "'big'"]),
         ({**SONG, 'sizes': {'N': 10}}, ['sizes', 'N = 10']),

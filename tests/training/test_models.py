@@ -68,9 +68,60 @@ def test_every_parameter_has_one_optimiser(model):
     main = [p for group in groups.values() for p in group]
     learned = [id(p) for p in main + model.aux_parameters()]
     assert len(learned) == len(set(learned))
-    assert set(learned) == {id(p) for p in model.parameters()}
+    assert set(learned) == {
+        id(p) for p in model.parameters() if p.requires_grad
+    }
     for key in groups:
         assert getattr(TrainingConfig(), key) > 0
+
+
+@pytest.mark.parametrize(
+    ('closed', 'learning'),
+    [
+        (True, {'feedback', 'g_s'}),
+        (
+            False,
+            {
+                'g_a',
+                'g_s',
+                'h_a',
+                'h_s',
+                'context',
+                'condition',
+                'distribution',
+                'log_gain',
+                'kappa',
+                'z_index',
+            },
+        ),
+    ],
+)
+def test_what_learns_in_the_closed_loop_and_outside(
+    tiny_values, closed, learning
+):
+    model = build(TrainingConfig(**{**tiny_values, 'closed_loop': closed}))
+    learned = {
+        id(p) for group in model.parameter_groups().values() for p in group
+    }
+    names = {
+        name.split('.')[0]
+        for name, parameter in model.network.named_parameters()
+        if id(parameter) in learned
+    }
+    assert names == learning
+
+
+@torch.no_grad()
+def test_the_closed_loop_corrects_y(tiny_values, inputs):
+    x, cells = inputs
+    torch.manual_seed(0)
+    model = build(
+        TrainingConfig(**{**tiny_values, 'closed_loop': True})
+    ).eval()
+    model.start([x])
+    coded, output = model(x, cells), model.network(x, cells)
+    assert torch.equal(coded.z_bits, output.z_bits.sum((1, 2, 3)))
+    assert not torch.equal(coded.y_bits, output.y_bits.sum((1, 2, 3)))
 
 
 def test_the_factorised_prior_is_song2021s_auxiliary():
