@@ -50,7 +50,7 @@ def print_table(
     console = Console()
     # What is piped has no width to keep to.
     if not console.is_terminal:
-        console = Console(width=200)
+        console = Console(width=1000)
     table = Table(title=title or None, box=box.SIMPLE_HEAD)
     for number, name in enumerate(head):
         table.add_column(

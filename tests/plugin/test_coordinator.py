@@ -173,7 +173,9 @@ def test_hundred_strokes_end_in_the_preview_of_the_last(
         qtbot.wait(2)
     outcome = wait_for_preview(qtbot, live)
     fresh = napari_sft.encode(
-        picture, quality_map=map_layer.to_quality(live.map.layer.data, 30)
+        picture,
+        quality_map=map_layer.to_quality(live.map.layer.data, 30),
+        effort=1,
     )
     np.testing.assert_array_equal(
         napari_sft.decode(outcome.preview.data), napari_sft.decode(fresh)

@@ -179,6 +179,7 @@ def test_hundred_strokes_keep_memory_flat_and_end_right(
         quality_map=map_layer.to_quality(
             layer.data, map_layer.base_quality(layer)
         ),
+        effort=1,
     )
     np.testing.assert_array_equal(
         preview.reconstruction, napari_sft.decode(fresh)
