@@ -3,8 +3,8 @@
 A tile is coded as if its whole plane were at hand: every step runs over the
 tile and a margin that its convolutions can reach. What they reach is an upper
 bound, added up along the layers. A picture needs less of its latents: their
-influence falls by a factor of about six with each cell, so that half the
-reach leaves a tenth of a grey level.
+influence falls with each cell, so that all but the last of those in reach
+leave half a grey level.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def compact_halo(network: CompactModel, scales: FixedScaleNetwork) -> Halo:
     h_a, context = network.h_a, network.context
     step = _radius(context.known, context.sft)
     latents = STEPS * step - _radius(context.known)  # at first none is known
-    synthesis = _synthesis(network.g_s) // 2
+    synthesis = _synthesis(network.g_s) - 1
     return Halo(
         analysis=_analysis(network.g_a),
         hyper=_aligned(_radius(h_a.block, h_a.down1) + 2 * _radius(h_a.down2)),
         scales=_aligned(_scales(scales)),
         context=_aligned(latents),
         synthesis=synthesis,
-        decoding=_aligned(synthesis + latents // 2),
+        decoding=_aligned(synthesis + latents),
     )
 
 
