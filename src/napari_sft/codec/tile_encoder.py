@@ -22,11 +22,7 @@ from napari_sft.codec.model import (
     Symbols,
 )
 from napari_sft.codec.pipeline import Plane, entropy_code
-from napari_sft.codec.refinement import (
-    MARGIN,
-    SIDE,
-    Refine,
-)
+from napari_sft.codec.refinement import MARGIN, SIDE, Refine
 from napari_sft.codec.rolling import RollingRows
 from napari_sft.codec.synthesis import crop_latents
 from napari_sft.codec.tiles import (

@@ -63,10 +63,16 @@ def error_in_symbols(
         cost = (weight * error.square()).sum()
         (slope,) = torch.autograd.grad(cost, y_hat)
     with torch.no_grad():
-        columns = model.g_s.linear.weight.float()
-        norm = columns.square().sum((0, 2, 3)).view(-1, 1, 1)
-        curvature = 2 * relative_lambda(q) * norm / model.gain(q) ** 2
-        return -slope / curvature
+        return -slope / distortion_curvature(model, q, 2 * relative_lambda(q))
+
+
+def distortion_curvature(
+    model: CompactModel, q: Tensor, weight: Tensor
+) -> Tensor:
+    """Weight times that of each latent, as the linear part of g_s has it."""
+    columns = model.g_s.linear.weight.float()
+    norm = columns.square().sum((0, 2, 3)).view(-1, 1, 1)
+    return weight * norm / model.gain(q) ** 2
 
 
 def relative_lambda(q: Tensor) -> Tensor:

@@ -17,7 +17,10 @@ from torch import Tensor
 
 from napari_sft.codec.coded_map import CELL, MAX_FINE
 from napari_sft.codec.quality import lambda_of
-from napari_sft.models.closed_loop import error_in_symbols
+from napari_sft.models.closed_loop import (
+    distortion_curvature,
+    error_in_symbols,
+)
 from napari_sft.models.compact_codec import CompactCodec
 from napari_sft.models.entropy import SKIPPED_LEVELS, scale_of_index
 from napari_sft.models.soft_rounding import logistic_noise, soft_round
@@ -174,12 +177,10 @@ class LatentBlock:
         return F.pad(self._wanted, padding), F.pad(weight, padding)
 
     def _distortion_curvature(self) -> Tensor:
-        """Of each latent, as the linear part of synthesis has it."""
-        columns = self._network.g_s.linear.weight.float()
-        norm = columns.square().sum((0, 2, 3)).view(-1, 1, 1)
+        """Of each latent, by the weights of its cell."""
         weight = 255**2 * lambda_of(100 * self._fine / MAX_FINE)
         per_cell = self._tensor(weight[..., None])
-        return 2 / 3 * per_cell * norm / self._network.gain(self._q) ** 2
+        return distortion_curvature(self._network, self._q, 2 / 3 * per_cell)
 
     def _scales(
         self, y: Tensor
