@@ -87,10 +87,11 @@ class TrainingConfig:
         Of the feedback that corrects compact's y.
     aux_learning_rate : float
         Of the auxiliary optimiser.
-    closed_loop : bool
-        Whether compact's y is corrected by its feedback, as when files are
-        written: this and g_s are trained then, and nothing else. Otherwise
-        all but the feedback is.
+    corrections : int
+        How often compact's y is corrected by its feedback, as when files are
+        written, in validation, and at most in training, where the number is
+        drawn: this and g_s are trained then, and nothing else. At 0 all but
+        the feedback is.
     lambda_weight : float
         Exponent w of ``lambda**-w``, which weights a sample's loss: 0 lets
         high qualities, whose losses are largest, decide; 0.5 evens out.
@@ -157,7 +158,7 @@ class TrainingConfig:
     gain_learning_rate: float = 5e-4
     feedback_learning_rate: float = 3e-3
     aux_learning_rate: float = 1e-3
-    closed_loop: bool = False
+    corrections: int = 0
     lambda_weight: float = 0.3
     clip_norm: float = 1.0
     ema: float = 0.9995
@@ -197,9 +198,9 @@ class TrainingConfig:
             check_source(number, source)
         check_map_shares(self.map_shares)
         check_sizes(self.model, self.sizes)
-        if self.closed_loop and not has_feedback(self.model, self.sizes):
+        if self.corrections and not has_feedback(self.model, self.sizes):
             raise ConfigError(
-                'closed_loop needs a compact with feedback: leave '
+                'corrections need a compact with feedback: leave '
                 'sizes.feedback_channels above 0'
             )
 

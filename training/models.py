@@ -108,20 +108,18 @@ class TrainableModel(nn.Module, ABC, Generic[Network]):
 class CompactTraining(TrainableModel[CompactModel]):
     """`compact`: conditioned on the coded map, started as a transform."""
 
-    def __init__(
-        self, sizes: dict[str, Any], with_feedback: bool = False
-    ) -> None:
+    def __init__(self, sizes: dict[str, Any], corrections: int = 0) -> None:
         super().__init__()
         self.network = CompactModel(CompactConfig(**sizes))
-        self._with_feedback = with_feedback
+        self._corrections = corrections
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(self._learns(name))
 
     def forward(self, x: Tensor, q: Tensor) -> Coded:
         """Code pictures; a map of full size is coded first."""
         coded = coded_map(q) if q.shape[-1] == x.shape[-1] else q
-        if self._with_feedback:
-            output = closed_loop(self.network, x, coded)
+        if self._corrections:
+            output = closed_loop(self.network, x, coded, self._turns())
         else:
             output = self.network(x, coded)
         return Coded(
@@ -129,6 +127,13 @@ class CompactTraining(TrainableModel[CompactModel]):
             output.y_bits.sum((1, 2, 3)),
             output.z_bits.sum((1, 2, 3)),
         )
+
+    @torch.compiler.disable  # what is drawn has a branch for each number
+    def _turns(self) -> int:
+        """How often y is corrected: any number that encoders may choose."""
+        if not self.training:
+            return self._corrections
+        return int(torch.randint(1, self._corrections + 1, ()))
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Gains, linear paths, encoder, decoder, feedback and the rest."""
@@ -145,7 +150,7 @@ class CompactTraining(TrainableModel[CompactModel]):
         In the closed loop, what moves y or its means would be undone by the
         feedback, and both would drift away.
         """
-        if self._with_feedback:
+        if self._corrections:
             return name.startswith(('feedback.', 'g_s.'))
         return not name.startswith('feedback.')
 
@@ -225,7 +230,7 @@ def build(config: TrainingConfig) -> CompactTraining | Song2021Training:
     """The untrained model of a configuration."""
     if config.model == song2021_codec.NAME:
         return Song2021Training(config.sizes)
-    return CompactTraining(config.sizes, config.closed_loop)
+    return CompactTraining(config.sizes, config.corrections)
 
 
 def coded_map(q: Tensor) -> Tensor:

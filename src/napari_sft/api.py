@@ -58,10 +58,10 @@ def encode(
     device : str
         'auto', 'cpu', 'cuda' or 'mps'.
     effort : int
-        1 to 9. At 2 the latents are corrected once after a look at what
-        they decode to, which takes three times as long as 1; from 3 on they
-        are refined by gradient steps, twice as many from one effort to the
-        next: smaller files at the same quality, for much more time. Files
+        1 to 9. At 2, 3 and 4 the latents are corrected once, twice and four
+        times, each time after a look at what they decode to; from 5 on
+        gradient steps refine them further, twice as many from one effort to
+        the next: smaller files at the same quality, for more time. Files
         are decoded as ever.
     **about
         As `imwrite` takes them.

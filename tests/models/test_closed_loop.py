@@ -102,27 +102,39 @@ def test_without_correction_it_is_the_open_loop(model, x):
     assert torch.equal(one.z_bits, other.z_bits)
 
 
+def loss(output, x, quality):
+    weight = 255**2 * 1e-3 * np.exp(4.382 * quality / 100)
+    squares = (output.x_hat - x).square().mean(1).sum()
+    return float(output.y_bits.sum() + output.z_bits.sum() + weight * squares)
+
+
 @pytest.mark.parametrize('quality', [30, 80])
-def test_it_is_better_than_the_open_loop(model, x, quality):
+@pytest.mark.parametrize('corrections', [1, 3])
+@torch.no_grad()
+def test_it_is_better_than_the_open_loop(model, x, quality, corrections):
     q = cells(quality)
-
-    def loss(code):
-        with torch.no_grad():
-            output = code(x, q)
-        weight = 255**2 * 1e-3 * np.exp(4.382 * quality / 100)
-        squares = (output.x_hat - x).square().mean(1).sum()
-        bits = output.y_bits.sum() + output.z_bits.sum()
-        return float(bits + weight * squares)
-
-    assert loss(lambda *seen: closed_loop(model, *seen)) < loss(model)
+    before = loss(model(x, q), x, quality)
+    assert loss(closed_loop(model, x, q, corrections), x, quality) < before
 
 
-def test_training_reaches_feedback_and_decoder(model, x):
+@torch.no_grad()
+def test_corrections_go_on_from_the_last_one(model, x):
+    torch.manual_seed(0)
+    torch.nn.init.normal_(model.feedback.out.weight, std=0.02)
+    one, two, three = (closed_loop(model, x, cells(80), n) for n in (1, 2, 3))
+    assert not torch.equal(one.x_hat, two.x_hat)
+    assert not torch.equal(two.x_hat, three.x_hat)
+    assert torch.equal(one.z_bits, three.z_bits)
+
+
+
+@pytest.mark.parametrize('corrections', [1, 2])
+def test_training_reaches_feedback_and_decoder(model, x, corrections):
     model.train()
     # where the last layer is 0, those before it get nothing
     torch.nn.init.normal_(model.feedback.out.weight, std=0.01)
     torch.manual_seed(0)
-    output = closed_loop(model, x, cells(70))
+    output = closed_loop(model, x, cells(70), corrections)
     bits = output.y_bits.sum() + output.z_bits.sum()
     (bits / 8192 + 1e3 * (output.x_hat - x).square().mean()).backward()
     for part in (model.feedback, model.g_s):

@@ -57,8 +57,8 @@ def loss(codec, plane, coded_map, refine=None):
     return symbol_bits(codec, symbols) + 255**2 * (weight * squares).sum()
 
 
-def refine_with(codec, steps, told=None, feedback=False):
-    refiner = LatentRefiner(codec, steps, feedback)
+def refine_with(codec, steps, told=None, corrections=0):
+    refiner = LatentRefiner(codec, corrections, steps)
     told = [] if told is None else told
     return lambda x, y, fine: refiner(x, y, fine, lambda: told.append(1))
 
@@ -82,16 +82,29 @@ def test_feedback_lowers_it_in_one_step(codec, plane, coded_map, gray):
         plane = plane[..., 1]
     before = loss(codec, plane, coded_map)
     told = []
-    refine = refine_with(codec, 0, told, feedback=True)
+    refine = refine_with(codec, 0, told, corrections=1)
     assert loss(codec, plane, coded_map, refine) < before
     assert len(told) == 1
+
+
+def test_every_correction_looks_again(codec, plane):
+    fine = padded_fine(uniform(75))
+    padded = np.pad(plane, [(0, 38), (0, 58), (0, 0)], 'edge')
+    y = codec.analyse(padded, fine)
+    told = []
+    once, thrice = (
+        refine_with(codec, 0, told, corrections)(plane, y, fine)
+        for corrections in (1, 3)
+    )
+    assert len(told) == 4
+    assert 0 < (thrice - once).abs().max() < 8
 
 
 def test_gradients_go_on_where_feedback_ends(codec, plane):
     coded_map = uniform(75)
     losses = [
-        loss(codec, plane, coded_map, refine_with(codec, steps, [], feedback))
-        for steps, feedback in ((0, True), (64, False), (64, True))
+        loss(codec, plane, coded_map, refine_with(codec, steps, [], times))
+        for steps, times in ((0, 1), (64, 0), (64, 1))
     ]
     assert losses[2] < min(losses[:2])
 
@@ -100,9 +113,9 @@ def test_feedback_that_harms_is_not_kept(codec, plane, monkeypatch):
     coded_map = uniform(50)
     before = loss(codec, plane, coded_map)
     monkeypatch.setattr(FeedbackNetwork, 'forward', lambda *seen: 3 * seen[2])
-    harmed = refine_with(codec, 0, feedback=True)
+    harmed = refine_with(codec, 0, corrections=1)
     assert loss(codec, plane, coded_map, harmed) > before
-    checked = refine_with(codec, 1, feedback=True)
+    checked = refine_with(codec, 1, corrections=1)
     assert loss(codec, plane, coded_map, checked) <= before
 
 
@@ -113,7 +126,7 @@ def test_what_is_not_coded_is_not_changed(codec, plane):
     indices = codec.y_indices(codec.hyper_symbols(y, fine), fine)
     skipped = torch.from_numpy(indices < SKIPPED_LEVELS)[None]
     assert 0 < skipped.float().mean() < 1
-    change = refine_with(codec, 0, feedback=True)(plane, y, fine) - y
+    change = refine_with(codec, 0, corrections=1)(plane, y, fine) - y
     assert not change[skipped].any()
     assert change[~skipped].any()
 
@@ -139,7 +152,7 @@ def test_large_blocks_give_memory_back(
     )
     fine = padded_fine(uniform(40))  # 8 x 8 cells
     padded = np.pad(plane, [(0, 38), (0, 58), (0, 0)], 'edge')
-    refine_with(codec, 0, feedback=True)(
+    refine_with(codec, 0, corrections=1)(
         plane, codec.analyse(padded, fine), fine
     )
     assert len(given) == times
@@ -156,28 +169,28 @@ def test_the_same_pixels_give_the_same_latents(codec, plane):
     assert first.shape == y.shape
 
 
-def test_efforts_are_nothing_feedback_and_twice_the_gradients(codec):
+def test_efforts_are_corrections_and_twice_the_gradients(codec):
     refiners = [refiner_for(codec, effort) for effort in range(2, 10)]
     assert refiner_for(codec, 1) is None
-    assert all(refiner.feedback for refiner in refiners)
+    assert [refiner.corrections for refiner in refiners] == [1, 2] + 6 * [4]
     steps = [refiner.gradient_steps for refiner in refiners]
-    assert steps[:2] == [0, 4]
-    assert steps[1:] == [4 << n for n in range(7)]
-    assert [refiner.steps for refiner in refiners] == [n + 1 for n in steps]
+    assert steps == [0, 0, 0, 16, 32, 64, 128, 256]
+    for refiner in refiners:
+        assert refiner.steps == refiner.corrections + refiner.gradient_steps
 
 
 def test_weights_without_feedback_have_gradients_alone(codec, monkeypatch):
     monkeypatch.setattr(CompactCodec, 'has_feedback', False)
-    assert refiner_for(codec, 2) is None
-    refiner = refiner_for(codec, 3)
-    assert not refiner.feedback
-    assert refiner.steps == refiner.gradient_steps == 4
+    assert all(refiner_for(codec, effort) is None for effort in (1, 2, 4))
+    refiner = refiner_for(codec, 5)
+    assert not refiner.corrections
+    assert refiner.steps == refiner.gradient_steps == 16
 
 
 def test_a_model_without_gradients_is_named():
     class Other:
         name = 'song2021'
 
-    assert refiner_for(Other(), 1) is refiner_for(Other(), 2) is None
-    with pytest.raises(ModelError, match="'song2021' has no efforts above 2"):
-        refiner_for(Other(), 3)
+    assert all(refiner_for(Other(), effort) is None for effort in range(1, 5))
+    with pytest.raises(ModelError, match="'song2021' has no efforts above 4"):
+        refiner_for(Other(), 5)

@@ -99,10 +99,10 @@ def test_whole_numbers_pass_for_floats(tmp_path):
             ['feedback_channels', 'least 0'],
         ),
         (
-            {'closed_loop': True, 'sizes': {'feedback_channels': 0}},
-            ['closed_loop', 'sizes.feedback_channels'],
+            {'corrections': 1, 'sizes': {'feedback_channels': 0}},
+            ['corrections', 'sizes.feedback_channels'],
         ),
-        ({**SONG, 'closed_loop': True}, ['closed_loop', 'compact']),
+        ({**SONG, 'corrections': 1}, ['corrections', 'compact']),
         ({'sizes': {'N': 8}}, ["'N'", 'compact']),
         ({**SONG, 'sizes': {'N': 'big'}}, ['sizes.N', 'whole', "'big'"]),
         ({**SONG, 'sizes': {'N': 10}}, ['sizes', 'N = 10']),

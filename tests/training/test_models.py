@@ -76,11 +76,11 @@ def test_every_parameter_has_one_optimiser(model):
 
 
 @pytest.mark.parametrize(
-    ('closed', 'learning'),
+    ('corrections', 'learning'),
     [
-        (True, {'feedback', 'g_s'}),
+        (3, {'feedback', 'g_s'}),
         (
-            False,
+            0,
             {
                 'g_a',
                 'g_s',
@@ -97,9 +97,11 @@ def test_every_parameter_has_one_optimiser(model):
     ],
 )
 def test_what_learns_in_the_closed_loop_and_outside(
-    tiny_values, closed, learning
+    tiny_values, corrections, learning
 ):
-    model = build(TrainingConfig(**{**tiny_values, 'closed_loop': closed}))
+    model = build(
+        TrainingConfig(**{**tiny_values, 'corrections': corrections})
+    )
     learned = {
         id(p) for group in model.parameter_groups().values() for p in group
     }
@@ -115,13 +117,31 @@ def test_what_learns_in_the_closed_loop_and_outside(
 def test_the_closed_loop_corrects_y(tiny_values, inputs):
     x, cells = inputs
     torch.manual_seed(0)
-    model = build(
-        TrainingConfig(**{**tiny_values, 'closed_loop': True})
-    ).eval()
+    model = build(TrainingConfig(**{**tiny_values, 'corrections': 2})).eval()
     model.start([x])
     coded, output = model(x, cells), model.network(x, cells)
     assert torch.equal(coded.z_bits, output.z_bits.sum((1, 2, 3)))
     assert not torch.equal(coded.y_bits, output.y_bits.sum((1, 2, 3)))
+
+
+def test_training_draws_how_often_y_is_corrected(
+    tiny_values, inputs, monkeypatch
+):
+    told = []
+
+    def told_loop(network, x, q, corrections):
+        told.append(corrections)
+        return network(x, q)
+
+    monkeypatch.setattr('napari_sft_training.models.closed_loop', told_loop)
+    model = build(TrainingConfig(**{**tiny_values, 'corrections': 3}))
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for _ in range(40):
+            model.train()(*inputs)
+        assert set(told) == {1, 2, 3}
+        model.eval()(*inputs)
+    assert told[-1] == 3
 
 
 def test_the_factorised_prior_is_song2021s_auxiliary():

@@ -1,4 +1,4 @@
-"""`compact` with its feedback: code, look at the result, correct y, code.
+"""`compact` with its feedback: code, look at that, correct y, code again.
 
 Training goes through the corrected y, so that feedback and decoder learn
 together what to make of each other. What y and its scales and means come from
@@ -80,7 +80,9 @@ def relative_lambda(q: Tensor) -> Tensor:
     return torch.exp(2 * KAPPA * (q - 0.5))
 
 
-def closed_loop(model: CompactModel, x: Tensor, q: Tensor) -> CompactOutput:
+def closed_loop(
+    model: CompactModel, x: Tensor, q: Tensor, corrections: int = 1
+) -> CompactOutput:
     """Code x, correct y, and code it again around the same z.
 
     Parameters
@@ -91,10 +93,16 @@ def closed_loop(model: CompactModel, x: Tensor, q: Tensor) -> CompactOutput:
         Image (B, 3, H, W) in 0..1; H and W multiples of 64.
     q : Tensor
         Coded quality map (B, 1, H/16, W/16) in 0..1.
+    corrections : int
+        How often y is corrected, 1 or more; gradients go through the last
+        correction alone.
     """
     with torch.no_grad():
         y = model.analyse(x, q)
     prior = model.prior(y, q)
+    for _ in range(corrections - 1):
+        with torch.no_grad():
+            y = y + _correction(model, x, q, y, prior)
     change = _correction(model, x, q, y, prior)
     code = _code_in_training if model.training else _code
     y_hat, y_bits = code(model, q, y, change, prior)
@@ -120,7 +128,8 @@ def _correction(
             weight = weight.repeat_interleave(BLOCK, axis)
     error = error_in_symbols(model, y_hat, q, condition, x, weight)
     rounding = (y - y_hat).detach()
-    return model.feedback(rounding, error, symbols, whole, condition)
+    change = model.feedback(rounding, error, symbols, whole, condition)
+    return change * prior.coded
 
 
 def _code(

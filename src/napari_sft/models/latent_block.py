@@ -80,10 +80,23 @@ class LatentBlock:
         squares = squares.reshape(height, width, -1).mean(2)
         return float(bits + (self._pixel_weight * squares).sum())
 
-    def corrected(self, y: Tensor) -> Tensor:
-        """y as the feedback network wants it."""
-        network, fine = self._network, self._fine
+    def corrected(
+        self, y: Tensor, times: int, step: Callable[[], None]
+    ) -> Tensor:
+        """y as the feedback network wants it, after some corrections."""
+        # z would be another one for what is changed where nothing is coded
         z, indices = self._scales(y)
+        coded = self._tensor(indices) >= SKIPPED_LEVELS
+        for _ in range(times):
+            step()
+            y = y + self._change(y, z, indices) * coded
+        return y
+
+    def _change(
+        self, y: Tensor, z: NDArray[np.int32], indices: NDArray[np.uint8]
+    ) -> Tensor:
+        """What the feedback network adds to y."""
+        network, fine = self._network, self._fine
         symbols, (latents,) = self._codec.quantise(y, z, indices, fine)
         y_hat = latents.clone()  # gradients must not know where it is from
         x, weight = self._padded(y)
@@ -92,16 +105,14 @@ class LatentBlock:
                 network, y_hat, self._q, self._condition, x, weight
             )
             with torch.no_grad():
-                change = network.feedback(
+                change: Tensor = network.feedback(
                     y - y_hat,
                     error,
                     self._tensor(symbols),
                     self._tensor(indices),
                     self._condition,
                 )
-        # z would be another one for what is changed where nothing is coded
-        coded = self._tensor(indices) >= SKIPPED_LEVELS
-        return y + change * coded
+        return change
 
     def descend(
         self, y: Tensor, steps: int, step: Callable[[], None]

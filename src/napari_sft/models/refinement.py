@@ -1,8 +1,8 @@
 """Encoder effort: y of `compact`, improved for the picture at hand.
 
 The analysis transform gives y at once for any picture; the feedback network
-corrects it, and gradient steps through the decoder find better ones for this
-picture. Files are as ever, decoders do not know.
+corrects it, some times over, and gradient steps through the decoder find a
+still better one for this picture. Files are as ever, decoders do not know.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_sft.codec.effort import EFFORTS, check_effort
+from napari_sft.codec.effort import check_effort
 from napari_sft.codec.errors import ModelError
 from napari_sft.codec.model import CodecModel
 from napari_sft.codec.refinement import Refiner
@@ -24,12 +24,10 @@ from napari_sft.models.memory import give_back_freed_memory
 
 # Cells of a block that lies within a large plane, whose peaks would add up.
 LARGE = 2500
-FEEDBACK_EFFORT = 2  # the highest one without gradient steps
-# Gradient steps of each effort: twice as many from one to the next.
-STEPS = {
-    effort: 1 << (effort - 1) if effort > FEEDBACK_EFFORT else 0
-    for effort in EFFORTS
-}
+# Corrections by the feedback of efforts 1, 2 and so on, then gradient steps:
+# twice as many from one to the next.
+CORRECTIONS = 0, 1, 2, 4
+FEEDBACK_EFFORT = len(CORRECTIONS)  # the highest one without gradient steps
 
 
 def refiner_for(model: CodecModel, effort: int) -> Refiner | None:
@@ -40,7 +38,7 @@ def refiner_for(model: CodecModel, effort: int) -> Refiner | None:
     model : CodecModel
         The codec model.
     effort : int
-        1 to 9; 1 refines nothing, nor does 2 if the model has no feedback.
+        1 to 9; 1 refines nothing, nor do 2 to 4 if the model has no feedback.
 
     Raises
     ------
@@ -49,7 +47,8 @@ def refiner_for(model: CodecModel, effort: int) -> Refiner | None:
     ModelError
         The model's latents can't be refined.
     """
-    steps = STEPS[check_effort(effort)]
+    feedback = min(check_effort(effort), FEEDBACK_EFFORT)
+    steps = 1 << (effort - 1) if effort > FEEDBACK_EFFORT else 0
     if not isinstance(model, CompactCodec):
         if not steps:
             return None
@@ -57,8 +56,10 @@ def refiner_for(model: CodecModel, effort: int) -> Refiner | None:
             f'model {model.name!r} has no efforts above {FEEDBACK_EFFORT}: '
             f'leave the effort at {FEEDBACK_EFFORT}, or use compact'
         )
-    feedback = model.has_feedback and effort >= FEEDBACK_EFFORT
-    return LatentRefiner(model, steps, feedback) if feedback or steps else None
+    corrections = CORRECTIONS[feedback - 1] if model.has_feedback else 0
+    if not corrections + steps:
+        return None
+    return LatentRefiner(model, corrections, steps)
 
 
 @dataclass(frozen=True)
@@ -67,27 +68,27 @@ class LatentRefiner:
 
     See `napari_sft.codec.refinement`. With gradient steps the cost, that of
     the coder, ``bits + 255**2 * sum(lambda * mean error squared over
-    samples)``, never grows. Feedback alone lowers it nearly always; to make
-    sure would take half as long again.
+    samples)``, never grows. Feedback alone lowers it nearly always, and is
+    trusted.
 
     Parameters
     ----------
     codec : CompactCodec
         The model.
+    corrections : int
+        How often the feedback network corrects y.
     gradient_steps : int
-        Gradient steps; 0 for none.
-    feedback : bool
-        Whether the feedback network corrects y first.
+        Gradient steps after that.
     """
 
     codec: CompactCodec
+    corrections: int
     gradient_steps: int
-    feedback: bool
 
     @property
     def steps(self) -> int:
         """See `Refiner`."""
-        return self.gradient_steps + self.feedback
+        return self.corrections + self.gradient_steps
 
     def __call__(
         self,
@@ -105,12 +106,9 @@ class LatentRefiner:
     def _refined(
         self, block: LatentBlock, y: Tensor, step: Callable[[], None]
     ) -> Tensor:
-        candidates = [y.float().clone()]
-        if self.feedback:
-            step()
-            candidates.append(block.corrected(candidates[-1]))
+        y = y.float().clone()
+        corrected = block.corrected(y, self.corrections, step)
         if not self.gradient_steps:
-            return candidates[-1]
-        start = candidates[-1]
-        candidates.append(block.descend(start, self.gradient_steps, step))
-        return min(candidates, key=block.cost)
+            return corrected
+        refined = block.descend(corrected, self.gradient_steps, step)
+        return min(y, corrected, refined, key=block.cost)
