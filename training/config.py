@@ -90,8 +90,8 @@ class TrainingConfig:
     corrections : int
         How often compact's y is corrected by its feedback, as when files are
         written, in validation, and at most in training, where the number is
-        drawn: this and g_s are trained then, and nothing else. At 0 all but
-        the feedback is.
+        drawn: all but g_a, gains and what is read from the map is trained
+        then. At 0 all but the feedback is.
     lambda_weight : float
         Exponent w of ``lambda**-w``, which weights a sample's loss: 0 lets
         high qualities, whose losses are largest, decide; 0.5 evens out.

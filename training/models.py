@@ -27,6 +27,8 @@ from napari_sft_training.initialise import initialise
 from napari_sft_training.schedule import learning_rate_key
 
 MAP_LEVELS = 31
+# Parts of compact that learn there: what comes after y, but not its gains.
+IN_CLOSED_LOOP = 'feedback.', 'g_s.', 'h_a.', 'h_s.', 'context.', 'z_index.'
 Network = TypeVar('Network', bound=nn.Module)
 
 
@@ -147,11 +149,11 @@ class CompactTraining(TrainableModel[CompactModel]):
     def _learns(self, name: str) -> bool:
         """Whether a parameter does.
 
-        In the closed loop, what moves y or its means would be undone by the
-        feedback, and both would drift away.
+        In the closed loop the feedback would undo what moves y, and both
+        would drift away.
         """
         if self._corrections:
-            return name.startswith(('feedback.', 'g_s.'))
+            return name.startswith(IN_CLOSED_LOOP)
         return not name.startswith('feedback.')
 
     def start(self, patches: Iterable[Tensor]) -> None:

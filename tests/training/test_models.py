@@ -78,7 +78,7 @@ def test_every_parameter_has_one_optimiser(model):
 @pytest.mark.parametrize(
     ('corrections', 'learning'),
     [
-        (3, {'feedback', 'g_s'}),
+        (3, {'feedback', 'g_s', 'h_a', 'h_s', 'context', 'z_index'}),
         (
             0,
             {

@@ -18,6 +18,7 @@ from torch import Tensor
 from napari_sft.codec.coded_map import CELL, MAX_FINE
 from napari_sft.codec.quality import lambda_of
 from napari_sft.models.closed_loop import (
+    BITS_OF_ERROR,
     distortion_curvature,
     error_in_symbols,
 )
@@ -184,7 +185,7 @@ class LatentBlock:
         height, width = (CELL * size for size in y.shape[2:])
         rows, columns = self._x.shape[:2]
         padding = 0, width - columns, 0, height - rows
-        weight = self._weight / float(255**2 * lambda_of(50))
+        weight = self._weight / BITS_OF_ERROR
         return F.pad(self._wanted, padding), F.pad(weight, padding)
 
     def _distortion_curvature(self) -> Tensor:

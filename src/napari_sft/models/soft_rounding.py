@@ -37,3 +37,19 @@ def soft_round(x: Tensor, temperature: float, noise: Tensor) -> Tensor:
     below = x.detach().floor()
     logit = torch.logit((x - below).clamp(EDGE, 1 - EDGE))
     return below + torch.sigmoid((logit / temperature + noise) / temperature)
+
+
+def rounding_slope(x: Tensor, temperature: float) -> Tensor:
+    """How fast the probability of the integer above grows with x.
+
+    Parameters
+    ----------
+    x : Tensor
+        What is rounded as `soft_round` does.
+    temperature : float
+        Above 0; at low ones the slope is high half way between two
+        integers, and 0 elsewhere. Its integral over a unit is 1.
+    """
+    share = (x - x.floor()).clamp(EDGE, 1 - EDGE)
+    above = torch.sigmoid(torch.logit(share) / temperature)
+    return above * (1 - above) / (temperature * share * (1 - share))
