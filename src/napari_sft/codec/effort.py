@@ -11,7 +11,7 @@ from __future__ import annotations
 from napari_sft.codec.errors import SftError
 
 EFFORTS = range(1, 10)
-FASTEST_EFFORT, DEFAULT_EFFORT = 1, 2
+FASTEST_EFFORT, DEFAULT_EFFORT = 1, 4
 
 
 def check_effort(effort: int) -> int:
