@@ -17,9 +17,9 @@ def encode(image, **about):
     return napari_sft.encode(image, device='cpu', provenance=False, **about)
 
 
-def test_effort_2_is_the_default(make_picture):
+def test_effort_4_is_the_default(make_picture):
     image = make_picture()
-    assert encode(image, effort=2) == encode(image) != encode(image, effort=1)
+    assert encode(image, effort=4) == encode(image) != encode(image, effort=1)
 
 
 @pytest.mark.parametrize('kind', ['RGB', 'gray', '16 bits', 'stack', 'map'])
@@ -58,10 +58,10 @@ def test_progress_goes_on_and_cancelling_leaves_nothing(
         if done == 5:
             raise KeyboardInterrupt
 
-    path = tmp_path / 'picture.sft'  # a correction, four steps, a tile
+    path = tmp_path / 'picture.sft'  # four corrections, 16 steps, a tile
     with pytest.raises(KeyboardInterrupt):
         napari_sft.imwrite(
-            path, make_picture(), effort=3, progress=cancel_in_the_middle
+            path, make_picture(), effort=5, progress=cancel_in_the_middle
         )
     assert [done for done, _ in told] == [0, 1, 2, 3, 4, 5]
     assert not list(tmp_path.iterdir())

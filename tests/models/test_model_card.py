@@ -62,12 +62,12 @@ def measured(model):
         return model.feedback(y - y_hat, error, y_hat, index, condition)
 
     correcting, _ = kmac_per_pixel(correction)
-    correcting += costs['context'] + costs['h_s'] + costs['h_a']
+    correcting += costs['context']
     return {
         'kMAC/pixel, encoding': encoding,
         'kMAC/pixel, decoding': decoding,
         'kMAC/pixel, both': encoding + decoding,
-        'kMAC/pixel, correcting y': correcting,
+        'kMAC/pixel, each correction of y': correcting,
         'parameters': count(model),
         'parameters of the feedback': count(model.feedback),
     }
