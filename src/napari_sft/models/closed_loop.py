@@ -121,13 +121,7 @@ def _correction(
     """What the feedback, which alone learns from it, adds to y."""
     condition, whole = prior.condition.detach(), prior.whole.detach()
     with torch.no_grad():
-        y_hat, symbols = model.run_context(
-            prior.z_hat,
-            whole,
-            q,
-            condition,
-            lambda mean: (y - mean).round() * prior.coded,
-        )
+        y_hat, symbols = _rounded(model, q, y, prior)
         weight = relative_lambda(q)
         for axis in (2, 3):
             weight = weight.repeat_interleave(BLOCK, axis)
@@ -141,14 +135,21 @@ def _code(
     model: CompactModel, q: Tensor, y: Tensor, change: Tensor, prior: Prior
 ) -> tuple[Tensor, Tensor]:
     """y_hat and bits of the corrected y."""
-    y_hat, symbols = model.run_context(
+    y_hat, symbols = _rounded(model, q, y + change, prior)
+    return y_hat, model.distribution.bits(symbols, prior.whole) * prior.coded
+
+
+def _rounded(
+    model: CompactModel, q: Tensor, y: Tensor, prior: Prior
+) -> tuple[Tensor, Tensor]:
+    """y_hat and symbols of y."""
+    return model.run_context(
         prior.z_hat,
         prior.whole,
         q,
         prior.condition,
-        lambda mean: (y + change - mean).round() * prior.coded,
+        lambda mean: (y - mean).round() * prior.coded,
     )
-    return y_hat, model.distribution.bits(symbols, prior.whole) * prior.coded
 
 
 def _code_in_training(

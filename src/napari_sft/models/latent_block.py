@@ -87,31 +87,36 @@ class LatentBlock:
         """y as the feedback network wants it, after some corrections."""
         # z would be another one for what is changed where nothing is coded
         z, indices = self._scales(y)
-        coded = self._tensor(indices) >= SKIPPED_LEVELS
+        index, padded = self._tensor(indices), self._padded(y)
         for _ in range(times):
             step()
-            y = y + self._change(y, z, indices) * coded
+            symbols, (latents,) = self._codec.quantise(
+                y, z, indices, self._fine
+            )
+            y_hat = latents.clone()  # gradients must not know its origin
+            change = self._change(
+                y, y_hat, self._tensor(symbols), index, padded
+            )
+            y = y + change * (index >= SKIPPED_LEVELS)
         return y
 
     def _change(
-        self, y: Tensor, z: NDArray[np.int32], indices: NDArray[np.uint8]
+        self,
+        y: Tensor,
+        y_hat: Tensor,
+        symbols: Tensor,
+        index: Tensor,
+        padded: tuple[Tensor, Tensor],
     ) -> Tensor:
         """What the feedback network adds to y."""
-        network, fine = self._network, self._fine
-        symbols, (latents,) = self._codec.quantise(y, z, indices, fine)
-        y_hat = latents.clone()  # gradients must not know where it is from
-        x, weight = self._padded(y)
+        network, condition = self._network, self._condition
         with self._autocast():
             error = error_in_symbols(
-                network, y_hat, self._q, self._condition, x, weight
+                network, y_hat, self._q, condition, *padded
             )
             with torch.no_grad():
                 change: Tensor = network.feedback(
-                    y - y_hat,
-                    error,
-                    self._tensor(symbols),
-                    self._tensor(indices),
-                    self._condition,
+                    y - y_hat, error, symbols, index, condition
                 )
         return change
 

@@ -106,9 +106,12 @@ class LatentRefiner:
     def _refined(
         self, block: LatentBlock, y: Tensor, step: Callable[[], None]
     ) -> Tensor:
-        y = y.float().clone()
-        corrected = block.corrected(y, self.corrections, step)
+        candidates = [y.float().clone()]
+        if self.corrections:
+            y = block.corrected(candidates[-1], self.corrections, step)
+            candidates.append(y)
         if not self.gradient_steps:
-            return corrected
-        refined = block.descend(corrected, self.gradient_steps, step)
-        return min(y, corrected, refined, key=block.cost)
+            return candidates[-1]
+        start = candidates[-1]
+        candidates.append(block.descend(start, self.gradient_steps, step))
+        return min(candidates, key=block.cost)
