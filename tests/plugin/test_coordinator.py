@@ -12,6 +12,8 @@ pytest.importorskip('pytestqt')
 from napari.components import ViewerModel
 
 import napari_sft
+from napari_sft.codec.container import Reader
+from napari_sft.codec.effort import DEFAULT_EFFORT, FASTEST_EFFORT
 from napari_sft.codec.errors import SftError
 from napari_sft.plugin import map_layer
 from napari_sft.plugin.coordinator import Coordinator
@@ -480,6 +482,49 @@ def test_saved_file_holds_the_preview_and_its_map(
     assert path.read_bytes() == whole.outcome.preview.data
     about = napari_sft.info(path)
     assert about['calibration']['scale'] == [0.5, 0.5]
+    with napari_sft.open(path) as image:
+        assert image.quality_map[30, 40] > 80
+
+
+def test_saving_a_live_preview_takes_the_care_that_it_had_no_time_for(
+    qtbot, live, main, viewer, picture, tmp_path
+):
+    viewer.add_image(picture)
+    quick = wait_for_preview(qtbot, live)
+    assert quick.effort == FASTEST_EFFORT
+    assert 'quick' in main.run.status.text()
+    path = tmp_path / 'a.sft'
+    with qtbot.waitSignal(
+        part(live, 'Saving')._engine.finished, timeout=60_000
+    ):
+        main.save.save_requested.emit(str(path))
+        live.live.changed()  # as a look around does that finds nothing new
+    assert live.outcome.effort == DEFAULT_EFFORT
+    assert 'quick' not in main.run.status.text()
+    assert path.read_bytes() == live.outcome.preview.data
+    ours = napari_sft.encode(
+        picture, quality=live.outcome.request.base, name='picture'
+    )
+    with Reader(path) as saved, Reader(ours) as file:
+        for key in file.tiles:
+            assert saved.read_tile(*key) == file.read_tile(*key)
+    assert quick.preview.data != live.outcome.preview.data
+
+
+def test_a_stroke_while_saving_is_saved_too(
+    qtbot, live, main, viewer, picture, tmp_path
+):
+    viewer.add_image(picture)
+    main.map.new_map_requested.emit()
+    wait_for_preview(qtbot, live)
+    path = tmp_path / 'a.sft'
+    with qtbot.waitSignal(
+        part(live, 'Saving')._engine.finished, timeout=60_000
+    ):
+        main.save.save_requested.emit(str(path))
+        paint(live.map.layer, 30, 40, 95)
+    assert live.outcome.effort == DEFAULT_EFFORT
+    assert path.read_bytes() == live.outcome.preview.data
     with napari_sft.open(path) as image:
         assert image.quality_map[30, 40] > 80
 

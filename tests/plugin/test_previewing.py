@@ -66,7 +66,7 @@ def test_requests_differ_by_all_that_makes_the_file(request_):
 
 def test_outcome_is_what_the_file_decodes_to(tiny_model, request_):
     told = []
-    outcome = Maker().make(request_, lambda *step: told.append(step))
+    outcome = Maker().make(request_, 4, lambda *step: told.append(step))
     pictures = outcome.pictures
     np.testing.assert_array_equal(
         pictures['reconstruction'], napari_sft.decode(outcome.preview.data)
@@ -90,9 +90,9 @@ def test_plane_is_read_once_until_it_is_forgotten(tiny_model, request_):
 
     lazy = replace(request_, plane=Plane(Lazy(), (), True))
     maker = Maker()
-    maker.make(lazy, lambda *_: None)
-    maker.make(replace(lazy, base=70), lambda *_: None)
+    maker.make(lazy, 1, lambda *_: None)
+    maker.make(replace(lazy, base=70), 1, lambda *_: None)
     assert len(reads) == 1
     maker.forget()
-    maker.make(lazy, lambda *_: None)
+    maker.make(lazy, 1, lambda *_: None)
     assert len(reads) == 2

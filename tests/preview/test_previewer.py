@@ -261,6 +261,65 @@ def test_a_target_size_is_met_and_the_picture_is_that_of_its_file(
         previewer.run(60, target_bytes=30)
 
 
+@pytest.mark.parametrize('tile', [64, 1024])
+def test_an_effort_gives_the_file_that_imwrite_gives(make_picture, tile):
+    picture, quality = make_picture(96, 160), painted((96, 160))
+    previewer = Previewer(picture, device='cpu', tile=tile)
+    calls = []
+
+    def run():
+        calls.clear()
+        return previewer.run(
+            quality, effort=2, progress=lambda *step: calls.append(step)
+        )
+
+    first, again = run(), run()
+    assert calls[-1][0] == calls[-1][1] > 1
+    ours = napari_sft.encode(
+        picture, quality_map=quality, device='cpu', tile=tile, effort=2
+    )
+    for preview in (first, again):
+        with Reader(preview.data) as a, Reader(ours) as b:
+            assert a.statistics == b.statistics
+            for key in b.tiles:
+                assert a.read_tile(*key) == b.read_tile(*key)
+        np.testing.assert_array_equal(
+            preview.reconstruction, napari_sft.decode(ours, device='cpu')
+        )
+    assert first.data != previewer.run(quality).data
+
+
+def test_a_target_size_is_met_at_an_effort(make_picture):
+    picture = make_picture(80, 100)
+    previewer = Previewer(picture, device='cpu', tile=64)
+    target = len(previewer.run(60).data)
+    preview = previewer.run(30, target_bytes=target, effort=3)
+    assert 0.8 * target < len(preview.data) <= target
+    np.testing.assert_array_equal(
+        preview.reconstruction, napari_sft.decode(preview.data, device='cpu')
+    )
+
+
+def test_what_was_refined_is_not_refined_again(make_picture, monkeypatch):
+    from napari_sft.models.refinement import LatentRefiner
+
+    refined = []
+    original = LatentRefiner.__call__
+
+    def counted(self, *arguments):
+        refined.append(arguments)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(LatentRefiner, '__call__', counted)
+    previewer = Previewer(make_picture(64, 1664), device='cpu', tile=64)
+    quality = np.full((64, 1664), 30.0)
+    previewer.run(quality, effort=2)
+    assert len(refined) == 3  # blocks of 768 pixels
+    quality[:20, :20] = 90
+    previewer.run(quality, effort=2)
+    assert len(refined) == 4
+
+
 def test_axes_of_one_plane_and_alpha_are_left_out(make_picture):
     picture = make_picture(40, 50)
     opaque = np.dstack([picture, np.full((40, 50), 255, np.uint8)])

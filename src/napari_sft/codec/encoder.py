@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from napari_sft.codec.fitting import REFINED_TRIALS, fitting
+from napari_sft.codec.fitting import fitting, work_of
 from napari_sft.codec.job import Job
 from napari_sft.codec.part_writer import Target, write
 from napari_sft.codec.parts import Progress, Steps, encoded
-from napari_sft.codec.rate_control import TRIALS
 
 __all__ = ['Job', 'Progress', 'Target', 'encode_job']
 
@@ -35,12 +34,7 @@ def encode_job(
     SftError
         If the image, the map or the target file is unusable.
     """
-    work = job.tile_count + job.refining_steps
-    total = work
-    if job.target_bytes is not None:
-        total = job.tile_count * (TRIALS + 1)
-        if job.refiner is not None:
-            total += work * REFINED_TRIALS
+    total = work_of(job)
     steps = Steps(progress, total)
     refine = None
     if job.refiner is not None:

@@ -18,7 +18,7 @@ from napari_sft.codec.job import Job
 from napari_sft.codec.part_writer import NoErrors, write
 from napari_sft.codec.parts import Part, Steps, encoded
 from napari_sft.codec.pipeline import Plane, parse_plane, reconstruct_plane
-from napari_sft.codec.rate_control import shift_to_target
+from napari_sft.codec.rate_control import TRIALS, shift_to_target
 from napari_sft.codec.refinement import Refine
 from napari_sft.codec.tile_decoder import FetchPayload, Payload, TileDecoder
 from napari_sft.codec.tiles import Box, Grid
@@ -26,6 +26,15 @@ from napari_sft.codec.tiles import Box, Grid
 _IN_MEMORY = 1 << 26  # bytes of tiles; more go to the disk
 REFINED_TRIALS = 4  # at most, after those of what is not refined
 _Place = tuple[int, int]  # level and plane
+
+
+def work_of(job: Job) -> int:
+    """Steps that encoding takes, with all trials for a target size."""
+    work = job.tile_count + job.refining_steps
+    if job.target_bytes is None:
+        return work
+    refined = 0 if job.refiner is None else REFINED_TRIALS
+    return job.tile_count * (TRIALS + 1) + work * refined
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The preview: made when asked for, or live after each change."""
+"""The preview: made with care when asked for, or live after each change."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_sft.codec.effort import DEFAULT_EFFORT, FASTEST_EFFORT
 from napari_sft.plugin.engine import Engine, Task
 from napari_sft.plugin.failure import tell
 from napari_sft.plugin.previewing import Maker, Outcome, Request
@@ -75,19 +76,20 @@ class Live(QObject):
         if not follows:
             self._show_stale(stale)
         if not stale:
-            self.engine.cancel()
+            if not request.same(self._asked):  # it may be made with more care
+                self.engine.cancel()
         elif follows and not request.same(self._asked):
             self._patience.start()
-            self._ask(request)
+            self._ask(request, FASTEST_EFFORT)
 
     def compress(self) -> None:
-        """Make a preview of what is there now, its pixels read anew."""
+        """Make the file of what is there now, its pixels read anew."""
         self._settle.stop()
         request = self._whole.request()
         if request is not None:
             self._maker.forget()
             self._main.run.set_busy('Compressing…')
-            self._ask(request)
+            self._ask(request, DEFAULT_EFFORT)
 
     def reset(self) -> None:
         """Forget the image."""
@@ -103,10 +105,11 @@ class Live(QObject):
         self.engine.stop()
         self._asked = None
 
-    def _ask(self, request: Request) -> None:
+    def _ask(self, request: Request, effort: int) -> None:
         def job(task: Task) -> Outcome:
             return self._maker.make(
                 request,
+                effort,
                 task.progress,
                 lambda picture: task.report((request, picture)),
             )
@@ -122,7 +125,10 @@ class Live(QObject):
 
     def _on_finished(self, outcome: Outcome) -> None:
         self._asked = None
-        self._idle(f'Preview in {outcome.preview.seconds:.2f} s')
+        text = f'Preview in {outcome.preview.seconds:.2f} s'
+        if outcome.effort < DEFAULT_EFFORT:
+            text += ', quick: saved files are smaller'
+        self._idle(text)
         self._main.message.clear()
         self.outcome = outcome
         preview = outcome.preview

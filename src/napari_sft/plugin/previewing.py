@@ -99,6 +99,8 @@ class Outcome:
     ----------
     request : Request
         What was asked for.
+    effort : int
+        1 to 9: the encoder's.
     preview : Preview
         The file and its figures.
     original : ndarray
@@ -108,6 +110,7 @@ class Outcome:
     """
 
     request: Request
+    effort: int
     preview: Preview
     original: np.ndarray
     pictures: dict[str, np.ndarray]
@@ -133,6 +136,7 @@ class Maker:
     def make(
         self,
         request: Request,
+        effort: int,
         progress: Callable[[int, int], None],
         show: Callable[[np.ndarray], None] | None = None,
     ) -> Outcome:
@@ -142,7 +146,7 @@ class Maker:
         ----------
         request : Request
             What to compress.
-        progress, show : callable
+        effort, progress, show
             As `napari_sft.preview.previewer.Previewer.run` takes them.
 
         Raises
@@ -156,6 +160,7 @@ class Maker:
         preview = previewer.run(
             request.quality(),
             target_bytes=request.target_bytes,
+            effort=effort,
             progress=progress,
             show=show,
         )
@@ -165,7 +170,7 @@ class Maker:
             'rate': preview.bits,
             'quality': preview.quality,
         }
-        return Outcome(request, preview, original, pictures)
+        return Outcome(request, effort, preview, original, pictures)
 
     def forget(self) -> None:
         """Read the plane anew next time, whose pixels may have changed."""

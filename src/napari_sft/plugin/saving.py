@@ -1,9 +1,10 @@
-"""Save the preview in a file, which is verified before it gets its name."""
+"""Save what is shown in a file, which is verified before it gets its name."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_sft.codec.effort import DEFAULT_EFFORT
 from napari_sft.plugin.part import Part
 
 if TYPE_CHECKING:
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Saving(Part):
-    """Writes what is painted now; makes a new preview first if need be."""
+    """Writes what is painted now; compresses it first if need be.
+
+    Quick previews, as they follow a brush, are not for keeping.
+    """
 
     def __init__(self, coordinator: Coordinator) -> None:
         super().__init__(coordinator)
@@ -33,11 +37,13 @@ class Saving(Part):
 
     def preview_made(self, outcome: Outcome) -> None:
         """Write it if that is what it was made for."""
-        if self._path:
-            path, self._path = self._path, ''
-            self._write(path, outcome)
-        else:
+        path, self._path = self._path, ''
+        if not path:
             self._clear()
+        elif outcome.effort < DEFAULT_EFFORT:
+            self._save(path)  # something changed meanwhile
+        else:
+            self._write(path, outcome)
 
     def preview_missed(self) -> None:
         """Tell that nothing was saved, if something was to be."""
@@ -57,7 +63,11 @@ class Saving(Part):
             self._main.save.set_failed()
             return
         self._main.save.set_saving()
-        if outcome is not None and request.same(outcome.request):
+        if (
+            outcome is not None
+            and outcome.effort >= DEFAULT_EFFORT
+            and request.same(outcome.request)
+        ):
             self._write(path, outcome)
         else:
             self._path = path

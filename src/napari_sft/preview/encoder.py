@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sft.codec.coded_map import CELL
-from napari_sft.codec.fitting import fitting
+from napari_sft.codec.fitting import fitting, work_of
 from napari_sft.codec.image import denormalise
 from napari_sft.codec.job import Job
 from napari_sft.codec.part_writer import Errors, write
 from napari_sft.codec.parts import Part, Progress, Steps, encoded
-from napari_sft.codec.rate_control import TRIALS
 from napari_sft.codec.tiles import BLOCK, CELLS, Box, Grid, fine_window
 from napari_sft.preview.measures import Measures
 from napari_sft.preview.remembering_model import (
@@ -55,12 +54,17 @@ def encode_preview(
     show : callable
         Called with the reconstruction, which is there before it is measured.
     """
+    total = work_of(job)
+    watch = _Watch(job, progress, total)
+    refine = None
+    if job.refiner is not None:
+        assert isinstance(job.model, RememberingModel)
+        refine = partial(job.model.refined, job.refiner, step=watch.advance)
     if job.target_bytes is None:
-        watch = _Watch(job, progress, job.tile_count)
-        return _write(job, watch, watch.each(encoded(job)), known, show)
-    watch = _Watch(job, progress, job.tile_count * (TRIALS + 1))
-    with fitting(job, job.target_bytes, watch) as parts:
-        watch.done = job.tile_count * TRIALS
+        parts = watch.each(encoded(job, refine=refine))
+        return _write(job, watch, parts, known, show)
+    with fitting(job, job.target_bytes, watch, refine) as parts:
+        watch.done = total - job.tile_count
         return _write(job, watch, watch.each(parts), known, show)
 
 

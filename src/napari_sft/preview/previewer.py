@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 import napari_sft
 from napari_sft.api import provenance_of
 from napari_sft.codec.container import Calibration
+from napari_sft.codec.effort import FASTEST_EFFORT
 from napari_sft.codec.errors import ImageError
 from napari_sft.codec.image import Image, Window, WindowChoice
 from napari_sft.codec.job import Job
@@ -43,7 +44,7 @@ class Preview:
     Attributes
     ----------
     data : bytes
-        The complete `.sft` file, of the fastest effort.
+        The complete `.sft` file.
     reconstruction : ndarray, (Y, X) or (Y, X, 3)
         What a reader of the file gets, in the image's dtype.
     quality : ndarray of float32, (Y, X)
@@ -177,6 +178,7 @@ class Previewer:
         quality: float | ArrayLike,
         *,
         target_bytes: int | None = None,
+        effort: int = FASTEST_EFFORT,
         progress: Progress | None = None,
         show: Show | None = None,
     ) -> Preview:
@@ -188,6 +190,9 @@ class Previewer:
             0..100.
         target_bytes : int, optional
             Size not to exceed; the whole map is shifted to meet it.
+        effort : int
+            1 to 9, as for `napari_sft.imwrite`; the fastest one follows a
+            brush.
         progress : callable, optional
             Called with (done, total) in equal parts of the work; may raise
             to cancel.
@@ -204,6 +209,7 @@ class Previewer:
         ModelError
             The model, its weights or the device are not available.
         """
+        from napari_sft.models.refinement import refiner_for
         from napari_sft.models.registry import load_model
 
         start = time.perf_counter()
@@ -216,11 +222,12 @@ class Previewer:
                 progress(*last)
 
         image = self._loaded()
+        codec = load_model(self._model, self._device)
         job = Job(
             image=image,
             windows=self._windows,
             quality=quality,
-            model=load_model(self._model, self._device),
+            model=codec,
             calibration=(
                 None
                 if self._calibration == Calibration()
@@ -229,6 +236,7 @@ class Previewer:
             provenance=provenance_of(self._source),
             target_bytes=target_bytes,
             tile=self._tile,
+            refiner=refiner_for(codec, effort),
         )
         model = RememberingModel(
             job.model, tell, self._results if job.side else None

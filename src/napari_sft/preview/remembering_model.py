@@ -16,6 +16,7 @@ from napari_sft.codec.model import Indices, Latents, Symbols
 
 if TYPE_CHECKING:
     from napari_sft.codec.model import CodecModel
+    from napari_sft.codec.refinement import Refiner
 
 Memory = Cache[Any]
 Value = TypeVar('Value')
@@ -110,6 +111,31 @@ class RememberingModel:
     ) -> NDArray[np.float32]:
         """As `CodecModel.synthesise`."""
         return self._step('synthesise', latents, fine)
+
+    def refined(
+        self,
+        refiner: Refiner,
+        x: NDArray[np.float32],
+        y: Any,
+        fine: NDArray[Any],
+        step: Callable[[], None],
+    ) -> Any:
+        """What a refiner makes of some cells; told alike if remembered."""
+        made = False
+
+        def make() -> Any:
+            nonlocal made
+            made = True
+            return refiner(x, y, fine, step)
+
+        if self._results is None:
+            return make()
+        key = self._model.weights_hash, 'refined', refiner.steps
+        result = self._results.get((*key, digest(x, y, fine)), make)
+        if not made:
+            for _ in range(refiner.steps):
+                step()
+        return result
 
     def follows(
         self, name: str, box: Hashable, make: Callable[[], Value]
