@@ -117,6 +117,7 @@ def run(
         from napari_sft.codec.errors import SftError
         from napari_sft_training.config import load_config
         from napari_sft_training.distributed import joined
+        from napari_sft_training.gpu.captured import CapturedTrainer
         from napari_sft_training.loop import Trainer
 
         overrides = {
@@ -134,7 +135,8 @@ def run(
         if resume is None:
             refuse_used(folder)
         with joined() as world:
-            trainer = Trainer(settings, folder, seed, world)
+            kind = CapturedTrainer if settings.captured else Trainer
+            trainer = kind(settings, folder, seed, world)
             if resume is None:
                 trainer.start(weights)
             else:

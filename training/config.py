@@ -112,6 +112,9 @@ class TrainingConfig:
         'auto', 'cpu' or 'cuda'.
     compile : bool
         Whether torch.compile makes the networks faster; it takes minutes.
+    captured : bool
+        Whether a GPU draws compact's patches itself and replays each step
+        from a graph: many times faster than launching its kernels.
     workers : int
         Processes that draw patches ahead; 0 draws them between the steps. A
         fast GPU is kept busy by eight or more.
@@ -170,6 +173,7 @@ class TrainingConfig:
     precision: str = 'bfloat16'
     device: str = 'auto'
     compile: bool = False
+    captured: bool = False
     workers: int = 0
     checkpoint_minutes: float = 10.0
     snapshot_steps: int = 0

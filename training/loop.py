@@ -66,6 +66,8 @@ class Trainer:
         number of processes.
     """
 
+    at_once = 1  # steps of one `train_step`
+
     def __init__(
         self,
         config: TrainingConfig,
@@ -300,12 +302,13 @@ class Trainer:
         self, losses: list[dict[str, float]], seconds: float
     ) -> None:
         count = len(losses)
+        steps = count * self.at_once
         mean = {k: sum(x[k] for x in losses) / count for k in losses[0]}
         self.log(
             **{k: round(v, 4) for k, v in mean.items()},
-            seconds=round(seconds / count, 4),
+            seconds=round(seconds / steps, 4),
             pictures_per_second=round(
-                count * self.config.batch_size / seconds, 2
+                steps * self.config.batch_size / seconds, 2
             ),
             waiting=round(self.waited / seconds, 4),
             skipped=self.optimiser.skipped,

@@ -114,6 +114,7 @@ class CompactTraining(TrainableModel[CompactModel]):
         super().__init__()
         self.network = CompactModel(CompactConfig(**sizes))
         self._corrections = corrections
+        self.turns: int | None = None  # as often in training, not at random
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(self._learns(name))
 
@@ -135,6 +136,8 @@ class CompactTraining(TrainableModel[CompactModel]):
         """How often y is corrected: any number that encoders may choose."""
         if not self.training:
             return self._corrections
+        if self.turns is not None:
+            return self.turns
         return int(torch.randint(1, self._corrections + 1, ()))
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:

@@ -46,10 +46,14 @@ def orthogonal(matrices: Tensor) -> Tensor:
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x = (matrices if wide else matrices.mT).bfloat16()
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    shape, x = x.shape, x.reshape(-1, *x.shape[-2:])
     for _ in range(ITERATIONS):
         square = x @ x.mT
-        factor = CUBIC * square + QUINTIC * (square @ square)
-        x = LINEAR * x + factor @ x
+        factor = torch.baddbmm(
+            square, square, square, beta=CUBIC, alpha=QUINTIC
+        )
+        x = torch.baddbmm(x, factor, x, beta=LINEAR)
+    x = x.view(shape)
     return x if wide else x.mT
 
 

@@ -23,9 +23,9 @@ from napari_sft.models.soft_rounding import rounding_slope
 
 TEMPERATURE = 0.3  # of the rounding that the feedback learns through
 BITS_OF_ERROR = float(255**2 * lambda_of(50))  # squared, at quality 50
-# Of that of g_s's linear part: its network takes back most of what one symbol
-# changes (0.2 is left on photographs), but not what many change together.
-CURVATURE = 0.25
+# Of that of g_s's linear part, at quality 0 and 100: its network takes back
+# most of what one symbol changes, less of what many change together.
+CURVATURE = 0.3, 0.2
 
 
 @torch.compiler.disable  # gradients inside of what is compiled
@@ -195,6 +195,8 @@ def _bits_of_the_next(
     growth = bits(low + 1, index) - bits(low, index)
     # the error's slope is that at the symbol, not half way to the next
     weight = 2 / 3 * BITS_OF_ERROR * relative_lambda(q)
-    curvature = CURVATURE * distortion_curvature(model, q, weight)
+    low_quality, high_quality = CURVATURE
+    share = low_quality + (high_quality - low_quality) * q
+    curvature = share * distortion_curvature(model, q, weight)
     growth = growth + curvature * (low + 0.5 - wanted.round())
     return rounding_slope(wanted, TEMPERATURE) * growth

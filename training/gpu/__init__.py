@@ -1,0 +1,1 @@
+"""Training on one GPU: patches drawn there, steps replayed from a graph."""
