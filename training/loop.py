@@ -32,7 +32,7 @@ from napari_sft_training.images import (
 )
 from napari_sft_training.journal import Journal
 from napari_sft_training.loss import rate_distortion, sample_weight
-from napari_sft_training.models import build
+from napari_sft_training.models import build, compiled
 from napari_sft_training.optimiser import Optimiser
 from napari_sft_training.precision import Precision
 from napari_sft_training.run_state import restore, state_of
@@ -163,7 +163,7 @@ class Trainer:
     def forward(self) -> nn.Module:
         """The model as steps run it: on all processes, compiled if asked."""
         module = self.world.parallel(self.model, self.precision.device)
-        return torch.compile(module) if self.config.compile else module  # type: ignore[return-value]
+        return compiled(module) if self.config.compile else module
 
     def train_step(self) -> dict[str, float]:
         """One optimiser step; an insane gradient changes nothing."""

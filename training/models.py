@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_sft.models import closed_loop as closed_loop_module
 from napari_sft.models import compact_codec, song2021_codec
 from napari_sft.models.closed_loop import closed_loop
 from napari_sft.models.compact import BLOCK, CompactConfig, CompactModel
@@ -236,6 +237,18 @@ def build(config: TrainingConfig) -> CompactTraining | Song2021Training:
     if config.model == song2021_codec.NAME:
         return Song2021Training(config.sizes)
     return CompactTraining(config.sizes, config.corrections)
+
+
+def compiled(module: nn.Module) -> nn.Module:
+    """What torch.compile makes of a trainable model.
+
+    The closed loop's gradients within stay as they are. Its module does not
+    say so itself: that would load the compiler for all who encode.
+    """
+    closed_loop_module.error_in_symbols = torch.compiler.disable(
+        closed_loop_module.error_in_symbols
+    )
+    return torch.compile(module)  # type: ignore[return-value]
 
 
 def coded_map(q: Tensor) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -162,3 +165,13 @@ def test_a_fresh_network_corrects_little():
     change = network(*seen, torch.randn(1, 4, 5, 6))
     assert change.shape == (1, 8, 5, 6)
     assert 0 < change.abs().mean() < 0.1
+
+
+def test_encoders_do_not_load_a_compiler():
+    """Triton crashes beside the LLVM with which some windows are drawn."""
+    code = (
+        'import sys, napari_sft.models.refinement\n'
+        "assert 'torch' in sys.modules\n"
+        "assert not {'torch._dynamo', 'triton'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)

@@ -28,7 +28,6 @@ BITS_OF_ERROR = float(255**2 * lambda_of(50))  # squared, at quality 50
 CURVATURE = 0.3, 0.2
 
 
-@torch.compiler.disable  # gradients inside of what is compiled
 def error_in_symbols(
     model: CompactModel,
     y_hat: Tensor,
