@@ -127,7 +127,7 @@ class Live(QObject):
         self._asked = None
         text = f'Preview in {outcome.preview.seconds:.2f} s'
         if outcome.effort < DEFAULT_EFFORT:
-            text += ', quick: saved files are smaller'
+            text += ', quick: saving takes more care'
         self._idle(text)
         self._main.message.clear()
         self.outcome = outcome

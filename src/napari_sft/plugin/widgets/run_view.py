@@ -18,7 +18,7 @@ from napari_sft.plugin.widgets.parts import (
 COMPRESS_TIP = 'Compress the image and show what it will look like'
 LIVE_TIP = (
     'Compress again after every stroke and every change of a setting: '
-    'quickly, so files are a little larger than those of Compress and Save'
+    'quickly, while Compress and Save get more out of every bit'
 )
 
 
