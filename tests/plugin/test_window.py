@@ -115,6 +115,7 @@ def test_painted_saved_and_reopened_is_the_same(
     path = tmp_path / 'cells.sft'
     widget.save.save_requested.emit(str(path))
     qtbot.waitUntil(path.exists, timeout=60_000)
+    preview = widget.coordinator.outcome.preview  # made with more care
     assert path.read_bytes() == preview.data
     shown = preview.reconstruction
     image, painted = viewer.open(str(path), plugin='napari-sft')
