@@ -21,11 +21,13 @@ from napari_sft.models.compact import (
 )
 from napari_sft.models.soft_rounding import rounding_slope
 
-TEMPERATURE = 0.3  # of the rounding that the feedback learns through
+# Of the rounding that the feedback learns through. Warmer, symbols far from
+# the next one count, and pull all together away from what rounding gives.
+TEMPERATURE = 0.1
 BITS_OF_ERROR = float(255**2 * lambda_of(50))  # squared, at quality 50
-# Of that of g_s's linear part, at quality 0 and 100: its network takes back
-# most of what one symbol changes, less of what many change together.
-CURVATURE = 0.3, 0.2
+# Of that of g_s's linear part: its network takes back most of what a symbol
+# half way to the next one changes.
+CURVATURE = 0.4
 
 
 def error_in_symbols(
@@ -194,8 +196,6 @@ def _bits_of_the_next(
     growth = bits(low + 1, index) - bits(low, index)
     # the error's slope is that at the symbol, not half way to the next
     weight = 2 / 3 * BITS_OF_ERROR * relative_lambda(q)
-    low_quality, high_quality = CURVATURE
-    share = low_quality + (high_quality - low_quality) * q
-    curvature = share * distortion_curvature(model, q, weight)
+    curvature = CURVATURE * distortion_curvature(model, q, weight)
     growth = growth + curvature * (low + 0.5 - wanted.round())
     return rounding_slope(wanted, TEMPERATURE) * growth
