@@ -15,6 +15,9 @@ The paper's network, on four GPUs:
 Compact within six hours, the last one with a falling learning rate:
   napari-sft-train run --config training/configs/compact.yaml
       --minutes 360 --decay-minutes 60
+On from the bundled weights on one GPU, as fast as it goes:
+  napari-sft-train run --config training/configs/compact_gpu.yaml
+      --weights compact --minutes 60 --decay-minutes 30
 Fit the bundled model to your own pictures, those that a copy of
 training/configs/compact_on.yaml names:
   napari-sft-train run --config mine.yaml --weights compact --steps 5000

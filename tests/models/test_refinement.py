@@ -131,6 +131,16 @@ def test_what_is_not_coded_is_not_changed(codec, plane):
     assert change[~skipped].any()
 
 
+def test_y_is_refined_around_the_z_that_it_had(codec, plane):
+    coded_map = uniform(60)
+    plain, refined = (
+        encode_plane(codec, plane, coded_map, refine).symbols
+        for refine in (None, refine_with(codec, 2, corrections=2))
+    )
+    np.testing.assert_array_equal(plain.z, refined.z)
+    assert (plain.y != refined.y).any()
+
+
 @pytest.mark.parametrize('steps', [1, 3])
 def test_what_does_not_help_is_not_kept(codec, plane, monkeypatch, steps):
     monkeypatch.setattr('napari_sft.models.latent_block.RATE', 50.0)

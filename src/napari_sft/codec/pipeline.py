@@ -70,10 +70,10 @@ def encode_plane(
     """
     fine = padded_fine(coded_map)
     y = model.analyse(padded_rgb(plane), fine)
-    if refine is not None:
-        y = refined_plane(refine, plane, y, fine)
     z = model.hyper_symbols(y, fine)
     indices = model.y_indices(z, fine)
+    if refine is not None:  # around this z
+        y = refined_plane(refine, plane, y, fine)
     values, latents = model.quantise(y, z, indices, fine)
     z_indices = model.z_indices(fine)
     symbols = Symbolised(z, values, z_indices, indices, latents)

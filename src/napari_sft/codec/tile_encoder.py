@@ -154,6 +154,15 @@ class _Column:
             model.window,
             0 if refine is None else SIDE,
         )
+        # what z comes from, around which y is refined
+        self._plain = self._y
+        if refine is not None:
+            self._plain = RollingRows(
+                self._y_box.left,
+                self._y_box.right,
+                self._analyse,
+                model.window,
+            )
         around = box.grown(halo.context, plane)
         self._indices: RollingRows[Indices] = RollingRows(
             around.left, around.right, self._y_indices, self._pixels
@@ -168,12 +177,16 @@ class _Column:
             y_bottom = min(z_bottom + halo.hyper, end)
             rows = self._y_box._replace(bottom=y_bottom)
             self._y.extend(self._whole_blocks(rows).bottom)
+            if self._plain is not self._y:
+                self._plain.extend(y_bottom)
             self._extend_z(z_bottom)
             self._indices.extend(min(row.bottom + halo.context, end))
             for box in row.pieces(height, width):
                 yield self._code(box)
             top = row.bottom - halo.context
             self._y.forget(min(top, z_bottom - halo.hyper))
+            if self._plain is not self._y:
+                self._plain.forget(z_bottom - halo.hyper)
             self._indices.forget(top)
 
     def _whole_blocks(self, box: Box) -> Box:
@@ -211,7 +224,7 @@ class _Column:
         for box in pieces_for(new, self._pixels):
             window = box.grown(self._model.halo.hyper, self._grid.plane, CELLS)
             z = self._model.hyper_symbols(
-                self._y.window(window), fine_window(self._map, window)
+                self._plain.window(window), fine_window(self._map, window)
             )
             rows, columns = self._z_part(box)
             inner = box.over(CELLS).inside(window.over(CELLS))

@@ -42,6 +42,8 @@ class LatentBlock:
         The model.
     x : ndarray of float32, (H, W) or (H, W, 3)
         Pixels in 0..1, padding left out.
+    y : Tensor, (1, M, h, w)
+        As the analysis gives it; z comes from it, and stays as y gets better.
     fine : ndarray of int, (h, w)
         The map in fine units, a cell of 16x16 pixels each.
     """
@@ -50,6 +52,7 @@ class LatentBlock:
         self,
         codec: CompactCodec,
         x: NDArray[np.float32],
+        y: Tensor,
         fine: NDArray[np.integer],
     ) -> None:
         self._codec = codec
@@ -57,6 +60,8 @@ class LatentBlock:
         self._fine = fine
         self._x = x
         self._q = codec._q(fine)
+        self._z = codec.hyper_symbols(y, fine)
+        self._indices = codec.y_indices(self._z, fine)
         with torch.no_grad(), self._autocast():
             self._condition = self._network.condition(self._q)
         weight = 255**2 * lambda_of(100 * fine / MAX_FINE)
@@ -69,7 +74,7 @@ class LatentBlock:
     def cost(self, y: Tensor) -> float:
         """Bits and weighted error of y as the coder rounds it."""
         codec, fine = self._codec, self._fine
-        z, indices = self._scales(y)
+        z, indices = self._z, self._indices
         symbols, latents = codec.quantise(y, z, indices, fine)
         bits = codec.tables.bits(z, codec.z_indices(fine)).sum()
         bits += codec.tables.bits(symbols, indices).sum()
@@ -85,13 +90,11 @@ class LatentBlock:
         self, y: Tensor, times: int, step: Callable[[], None]
     ) -> Tensor:
         """y as the feedback network wants it, after some corrections."""
-        # z would be another one for what is changed where nothing is coded
-        z, indices = self._scales(y)
-        index, padded = self._tensor(indices), self._padded(y)
+        index, padded = self._tensor(self._indices), self._padded(y)
         for _ in range(times):
             step()
             symbols, (latents,) = self._codec.quantise(
-                y, z, indices, self._fine
+                y, self._z, self._indices, self._fine
             )
             y_hat = latents.clone()  # gradients must not know its origin
             change = self._change(
@@ -124,8 +127,7 @@ class LatentBlock:
         self, y: Tensor, steps: int, step: Callable[[], None]
     ) -> Tensor:
         """Go down the relaxed cost, the temperature falling."""
-        # z and the scales stay: to follow y at each step does it no good
-        z, index = (self._tensor(array) for array in self._scales(y))
+        z, index = self._tensor(self._z), self._tensor(self._indices)
         # that of the rate, were the distributions Gaussian
         curvature = 1 / (math.log(2) * scale_of_index(index) ** 2)
         curvature = curvature + self._distortion_curvature()
@@ -198,12 +200,6 @@ class LatentBlock:
         weight = 255**2 * lambda_of(100 * self._fine / MAX_FINE)
         per_cell = self._tensor(weight[..., None])
         return distortion_curvature(self._network, self._q, 2 / 3 * per_cell)
-
-    def _scales(
-        self, y: Tensor
-    ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        z = self._codec.hyper_symbols(y, self._fine)
-        return z, self._codec.y_indices(z, self._fine)
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         """(1, C, h, w) of symbols (C, h, w) or of pixels (h, w, C)."""

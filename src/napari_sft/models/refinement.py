@@ -98,7 +98,7 @@ class LatentRefiner:
         step: Callable[[], None],
     ) -> Tensor:
         """See `Refiner`."""
-        refined = self._refined(LatentBlock(self.codec, x, fine), y, step)
+        refined = self._refined(LatentBlock(self.codec, x, y, fine), y, step)
         if self.codec.device.type == 'cpu' and fine.size >= LARGE:
             give_back_freed_memory()
         return refined

@@ -26,6 +26,7 @@ from napari_sft.codec.fixed_point import (
     weight_bits,
 )
 from napari_sft.models.entropy import LEVELS
+from napari_sft.models.equalisation import equalised
 from napari_sft.models.sft import SFT, scaled
 
 CONDITION_CHANNELS = 16
@@ -140,6 +141,8 @@ class FixedScaleNetwork:
         samples : iterable of (z, q)
             Rounded z (B, N, h, w) and maps q (B, 1, 4h, 4w), typical ones.
         """
+        samples = list(samples)
+        network = equalised(network, samples)
         convolutions = network.convolutions() | {'z_index': z_index}
         largest = _largest(network, samples)
         layers: dict[str, FixedConv2d] = {}
