@@ -49,13 +49,13 @@ class CompactConfig:
         Width of the feedback that corrects y; 0 for none.
     """
 
-    latent_channels: int = 320
+    latent_channels: int = 384
     hyper_channels: int = 64
     condition_channels: int = 16
     context_channels: int = 128
     channels: tuple[int, ...] = (96, 128, 192)
-    encoder_blocks: tuple[int, ...] = (1, 2, 2)
-    decoder_blocks: tuple[int, ...] = (4, 3, 2)
+    encoder_blocks: tuple[int, ...] = (1, 4, 4)
+    decoder_blocks: tuple[int, ...] = (4, 6, 4)
     feedback_channels: int = 256
 
 
