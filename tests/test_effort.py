@@ -87,7 +87,7 @@ def test_the_command_line_takes_it(make_picture, tmp_path):
     ):
         result = runner.invoke(
             app,
-            ['encode', str(source), str(target), '--quality', '90', *more],
+            ['encode', str(source), str(target), '--quality', '75', *more],
         )
         assert result.exit_code == 0, result.output
     assert plain.read_bytes() != refined.read_bytes()
