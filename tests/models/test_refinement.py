@@ -103,11 +103,15 @@ def test_every_correction_looks_again(codec, plane):
 def test_gradients_go_on_where_feedback_ends(codec, plane):
     coded_map = uniform(75)
     losses = [
-        loss(codec, plane, coded_map, refine_with(codec, steps, [], times))
-        for steps, times in ((0, 1), (64, 0), (64, 1))
+        loss(
+            codec,
+            plane[..., 1],
+            coded_map,
+            refine_with(codec, steps, [], times),
+        )
+        for steps, times in ((0, 1), (16, 0), (16, 1))
     ]
-    assert losses[2] < losses[0]
-    assert losses[2] != losses[1]
+    assert losses[2] < min(losses[:2])
 
 
 def test_feedback_that_harms_is_not_kept(codec, plane, monkeypatch):

@@ -144,26 +144,17 @@ class _Column:
         self._z_bottom = 0
         left = min(self._z_left - halo.hyper, box.left - halo.context)
         right = self._z_box.right + halo.hyper
-        self._y_box = self._whole_blocks(
-            Box(0, 0, max(left, 0), min(right, plane.right))
-        )
-        self._y: RollingRows[Tensor] = RollingRows(
-            self._y_box.left,
-            self._y_box.right,
-            self._analyse if refine is None else self._refined,
-            model.window,
-            0 if refine is None else SIDE,
-        )
-        # what z comes from, around which y is refined
-        self._plain = self._y
-        if refine is not None:
-            self._plain = RollingRows(
-                self._y_box.left,
-                self._y_box.right,
-                self._analyse,
-                model.window,
-            )
         around = box.grown(halo.context, plane)
+        # what z comes from, around which y is refined
+        self._plain: RollingRows[Tensor] = RollingRows(
+            max(left, 0), min(right, plane.right), self._analyse, model.window
+        )
+        self._y = self._plain
+        if refine is not None:
+            blocks = self._whole_blocks(around)
+            self._y = RollingRows(
+                blocks.left, blocks.right, self._refined, model.window, SIDE
+            )
         self._indices: RollingRows[Indices] = RollingRows(
             around.left, around.right, self._y_indices, self._pixels
         )
@@ -175,23 +166,22 @@ class _Column:
         for row in self._box.pieces(height, self._box.right):
             z_bottom = min(row.bottom + self._ahead, end)
             y_bottom = min(z_bottom + halo.hyper, end)
-            rows = self._y_box._replace(bottom=y_bottom)
-            self._y.extend(self._whole_blocks(rows).bottom)
-            if self._plain is not self._y:
-                self._plain.extend(y_bottom)
+            bottom = min(row.bottom + halo.context, end)
+            self._plain.extend(y_bottom)
+            if self._y is not self._plain:
+                blocks = self._whole_blocks(row._replace(bottom=bottom))
+                self._y.extend(blocks.bottom)
             self._extend_z(z_bottom)
-            self._indices.extend(min(row.bottom + halo.context, end))
+            self._indices.extend(bottom)
             for box in row.pieces(height, width):
                 yield self._code(box)
             top = row.bottom - halo.context
-            self._y.forget(min(top, z_bottom - halo.hyper))
-            if self._plain is not self._y:
-                self._plain.forget(z_bottom - halo.hyper)
+            self._plain.forget(min(top, z_bottom - halo.hyper))
+            if self._y is not self._plain:
+                self._y.forget(top)
             self._indices.forget(top)
 
     def _whole_blocks(self, box: Box) -> Box:
-        if self._refine is None:
-            return box
         return box.grown(0, self._grid.plane, SIDE)
 
     def _refined(self, box: Box) -> Tensor:

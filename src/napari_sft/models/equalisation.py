@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def equalised(
         As `FixedScaleNetwork.from_float` takes them.
     """
     result = copy.deepcopy(network).double()
-    largest = _largest_by_channel(result, samples)
+    largest = largest_by_channel(result, samples)
     for name, following, shuffled in (
         ('conv1', 'up1', False),
         ('up1', 'conv2', True),
@@ -46,8 +45,9 @@ def equalised(
         ('up2', 'conv3', True),
         ('conv3', 'out', False),
     ):
-        scale = largest[name].clamp(min=SMALLEST)
-        rows = scale.repeat_interleave(SHUFFLED) if shuffled else scale
+        together = SHUFFLED if shuffled else 1
+        scale = largest[name].view(-1, together).amax(1).clamp(min=SMALLEST)
+        rows = scale.repeat_interleave(together)
         _divide(getattr(result, name), rows)
         if name == 'conv3':  # what the map adds is of its channels
             affine = result.sft.affine
@@ -62,32 +62,40 @@ def _divide(conv: nn.Conv2d, rows: Tensor) -> None:
         conv.bias.div_(rows)
 
 
-def _largest_by_channel(
+@torch.no_grad()
+def largest_by_channel(
     network: ScaleNetwork, samples: Iterable[tuple[Tensor, Tensor]]
 ) -> dict[str, Tensor]:
-    """Largest magnitude of each channel, where it is scaled."""
-    largest: dict[str, Tensor] = {}
+    """Largest magnitude of each channel that leaves a layer.
+
+    Parameters
+    ----------
+    network, samples
+        As `equalised` takes them.
+    """
+    largest = {
+        name: torch.zeros_like(conv.weight[:, 0, 0, 0])
+        for name, conv in network.convolutions().items()
+    }
 
     def record(name: str, values: Tensor) -> None:
-        if name.startswith('up'):
-            values = F.pixel_shuffle(values, 2)
         found = values.abs().amax((0, 2, 3))
-        largest[name] = torch.maximum(largest.get(name, found), found)
+        largest[name] = torch.maximum(largest[name], found)
 
-    convs = network.convolutions()
     handles = [
-        convs[name].register_forward_hook(
+        conv.register_forward_hook(
             lambda _m, _i, out, name=name: record(name, out)
         )
-        for name in ('conv1', 'up1', 'conv2', 'up2', 'conv3')
+        for name, conv in network.convolutions().items()
     ]
     handles.append(
         network.sft.register_forward_hook(
             lambda _m, _i, out: record('conv3', out)
         )
     )
+    dtype = network.linear.weight.dtype
     for z, q in samples:
-        network(z.double(), q.double())
+        network(z.to(dtype), q.to(dtype))
     for handle in handles:
         handle.remove()
     return largest

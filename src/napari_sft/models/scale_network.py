@@ -26,7 +26,7 @@ from napari_sft.codec.fixed_point import (
     weight_bits,
 )
 from napari_sft.models.entropy import LEVELS
-from napari_sft.models.equalisation import equalised
+from napari_sft.models.equalisation import equalised, largest_by_channel
 from napari_sft.models.sft import SFT, scaled
 
 CONDITION_CHANNELS = 16
@@ -144,7 +144,10 @@ class FixedScaleNetwork:
         samples = list(samples)
         network = equalised(network, samples)
         convolutions = network.convolutions() | {'z_index': z_index}
-        largest = _largest(network, samples)
+        largest = {
+            name: values.max().item()
+            for name, values in largest_by_channel(network, samples).items()
+        }
         layers: dict[str, FixedConv2d] = {}
         bits: dict[str | None, int] = {None: 0}
         for name, (source, scale) in SOURCES.items():
@@ -278,31 +281,3 @@ def _integers(array: NDArray[np.integer]) -> Tensor:
 def _rounded_index(index: Tensor) -> Tensor:
     rounded = torch.floor(index * 2.0**-INDEX_BITS + 0.5)
     return rounded.clamp_(0, LEVELS - 1).to(torch.uint8)
-
-
-@torch.no_grad()
-def _largest(
-    network: ScaleNetwork, samples: Iterable[tuple[Tensor, Tensor]]
-) -> dict[str, float]:
-    """Largest magnitude that leaves each layer."""
-    largest = dict.fromkeys(network.convolutions(), 0.0)
-
-    def record(name: str, values: Tensor) -> None:
-        largest[name] = max(largest[name], values.abs().max().item())
-
-    handles = [
-        conv.register_forward_hook(
-            lambda _m, _i, out, name=name: record(name, out)
-        )
-        for name, conv in network.convolutions().items()
-    ]
-    handles.append(
-        network.sft.register_forward_hook(
-            lambda _m, _i, out: record('conv3', out)
-        )
-    )
-    for z, q in samples:
-        network(z, q)
-    for handle in handles:
-        handle.remove()
-    return largest
