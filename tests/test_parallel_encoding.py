@@ -11,6 +11,7 @@ import torch
 
 import napari_sft
 from napari_sft import encoding_tasks, parallel_encoding
+from napari_sft.codec import colour_choice
 from napari_sft.encoding_tasks import MapFile, Request
 from napari_sft.image_files import write_picture
 from napari_sft.parallel_encoding import (
@@ -99,6 +100,25 @@ def test_planes_of_a_stack_are_encoded_apart(sources, monkeypatch):
     assert info['calibration']['scale'] == [2.0, 1.0, 0.5, 0.25]
     assert info['calibration']['units'] == ['s', 'pixel', 'µm', 'µm']
     assert info['calibration']['name'] == 'a stack'
+
+
+def test_planes_encoded_apart_turn_their_colours_alike(
+    tmp_path, make_picture, monkeypatch
+):
+    monkeypatch.setattr(colour_choice, 'WORTH_TURNING', 10)
+    planes = np.stack([make_picture(64, 64, seed=n) for n in range(3)])
+    planes[..., 1:] = 0
+    source = tmp_path / 'dye.tif'
+    write_picture(source, planes, 'ZYXS')
+    requests = requests_for([source], effort=2)
+    (alone,) = encoded(SerialEncoder(requests), 1)
+    with threads(2) as pool:
+        (shared,) = encoded(ParallelEncoder(pool, requests, 2), 1)
+    assert napari_sft.info(alone)['colours_turned'] > 10
+    assert told(shared) == told(alone)
+    np.testing.assert_array_equal(
+        napari_sft.decode(shared), napari_sft.decode(alone)
+    )
 
 
 def test_small_stacks_of_many_files_stay_in_one_piece(sources, monkeypatch):

@@ -6,12 +6,14 @@ import io
 import math
 import os
 from datetime import datetime, timezone
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import napari_sft
+from napari_sft.codec.colour_choice import turned, with_turned_colours
+from napari_sft.codec.colours import ColourTurn
 from napari_sft.codec.container import Calibration, Provenance
 from napari_sft.codec.effort import DEFAULT_EFFORT, check_effort
 from napari_sft.codec.encoder import Job, Progress, encode_job
@@ -123,6 +125,7 @@ def imwrite(
     statistics: bool = True,
     tile: int = DEFAULT_TILE,
     pyramid: bool = False,
+    colours: ColourTurn | Literal['auto'] | None = 'auto',
     progress: Progress | None = None,
 ) -> None:
     """Compress an image into an `.sft` file.
@@ -154,6 +157,10 @@ def imwrite(
     pyramid : bool
         Whether to add levels of half the height and width each, averaged
         from the original, down to one that fits into a tile.
+    colours : 'auto', ColourTurn or None
+        How RGB colours are turned before coding, and back when decoding.
+        At efforts above 1 they are tried, and turned where that makes
+        smaller files (one dye on black, above all); None leaves them.
     progress : callable, optional
         Called with (done, total) units of work: tiles, and at efforts above
         1 every correction of latents; may raise to cancel.
@@ -195,6 +202,10 @@ def imwrite(
         pyramid=pyramid,
         refiner=refiner_for(codec, effort),
     )
+    if colours == 'auto':
+        job = with_turned_colours(job)
+    elif colours is not None:
+        job = turned(job, colours)
     encode_job(path, job, progress)
 
 

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
+from napari_sft.codec.colours import ColourTurn
 from napari_sft.codec.image import Image
 from napari_sft.codec.layout import Layout
 from napari_sft.codec.quality import feather
@@ -117,7 +118,10 @@ def plane_extremes(request: Request, number: int) -> tuple[float, float]:
 
 
 def encode_plane(
-    request: Request, number: int, windows: tuple[Window, ...]
+    request: Request,
+    number: int,
+    windows: tuple[Window, ...],
+    colours: ColourTurn | Literal['auto'] | None = 'auto',
 ) -> bytes:
     """A plane of a stack as a file of its own."""
     import napari_sft
@@ -133,6 +137,7 @@ def encode_plane(
             'windows': windows[channel],
             'quality_map': _quality_map(request, layout.plane_shape[:2]),
             'source': request.source.name,
+            'colours': colours,
         },
     )
 

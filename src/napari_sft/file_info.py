@@ -23,7 +23,8 @@ def describe(reader: Reader, bpp: float) -> dict[str, Any]:
     dict
         Numbers, texts, lists and dicts that JSON can hold. Statistics are in
         parts of the value window; `mapping_error` is what taking values
-        through the window and back can cost on top, in values of the image.
+        through the window and back can cost on top, in values of the image;
+        `colours_turned` is by how many degrees colours were for coding.
     """
     header = reader.header
     height, width = header.size()
@@ -48,6 +49,7 @@ def describe(reader: Reader, bpp: float) -> dict[str, Any]:
         'mapping_error': max(
             mapping_error(w, header.dtype) for w in header.windows
         ),
+        'colours_turned': header.colours.angle if header.colours else 0.0,
         'map': header.map_scope,
         'tile': header.tile,
         'levels': [list(shape) for shape in (header.shape, *header.pyramid)],

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from napari_sft.codec.container import Calibration
+from napari_sft.codec.colour_choice import telling_plane
+from napari_sft.codec.container import Calibration, Reader
 from napari_sft.codec.image import Image
+from napari_sft.codec.layout import Layout
 from napari_sft.codec.merging import Stack, merge_planes
+from napari_sft.codec.windows import Window
 from napari_sft.cores import cores, share_cores
 from napari_sft.encoding_tasks import (
     WHOLE_STACK,
@@ -158,20 +161,40 @@ class ParallelEncoder:
             extremes = self._each(plane_extremes, request, numbers)
             image = Image(None, result.layout, result.layout.axes)
             windows = image.windows_from(extremes)
-        stack = Stack(result.layout, windows, Calibration(**result.about))
-        planes = self._each(encode_plane, request, numbers, windows)
+        about = Calibration(**result.about)
+        known = None if about == Calibration() else about
+        stack = Stack(result.layout, windows, known)
+        planes = self._planes(request, result.layout, windows)
         merge_planes(
             request.target, stack, _counted(planes, len(numbers), progress)
         )
         return request.target
 
+    def _planes(
+        self, request: Request, layout: Layout, windows: tuple[Window, ...]
+    ) -> Iterator[bytes]:
+        """The file of each plane, in order; all turn their colours alike."""
+        numbers = range(layout.plane_count)
+        if not layout.rgb:
+            yield from self._each(encode_plane, request, numbers, windows)
+            return
+        telling = telling_plane(layout)
+        first = self._executor.submit(encode_plane, request, telling, windows)
+        known = first.result()
+        colours = Reader(known).header.colours
+        others = [number for number in numbers if number != telling]
+        rest = self._each(encode_plane, request, others, windows, colours)
+        with closing(rest):
+            for number in numbers:
+                yield known if number == telling else next(rest)
+
     def _each(
         self,
         task: Callable[..., Any],
         request: Request,
-        numbers: range,
+        numbers: Iterable[int],
         *more: Any,
-    ) -> Iterator[Any]:
+    ) -> Generator[Any, None, None]:
         """Results of a task for each plane, in order."""
         futures = deque(
             self._executor.submit(task, request, number, *more)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from napari_sft.codec import writer as writer_module
 from napari_sft.codec.chunks import SIGNATURE, Source, chunk
+from napari_sft.codec.colours import ColourTurn
 from napari_sft.codec.container import (
     Calibration,
     Header,
@@ -116,11 +117,12 @@ def rich_file() -> bytes:
     header = Header(
         model='trial',
         weights=WEIGHTS,
-        layout=layout('ZYX', (2, 40, 50), 'float32'),
+        layout=layout('ZYXS', (2, 40, 50, 3), 'float32'),
         windows=(Window(-1.0, 2.5), Window(0.0, 1e30)),
         tile=32,
         halo=16,
         map_scope='plane',
+        colours=ColourTurn((1, -2, 3), (4, 5, 6)),
     )
     return write(
         header,
@@ -160,6 +162,13 @@ END = (b'SEND', b'')
 # Round trips
 
 
+colour_turns = st.none() | st.builds(
+    ColourTurn,
+    st.tuples(*3 * [st.integers(-32767, 32767)]),
+    st.tuples(*3 * [st.integers(0, 255)]),
+)
+
+
 @st.composite
 def headers(draw: st.DrawFn) -> Header:
     leading = draw(st.permutations('TCZ'))[: draw(st.integers(0, 3))]
@@ -192,6 +201,7 @@ def headers(draw: st.DrawFn) -> Header:
         pyramid=tuple(pyramid),
         map_scope=scope,
         maps=maps if scope == 'shared' else (),
+        colours=draw(colour_turns) if image.rgb else None,
     )
 
 
@@ -232,7 +242,21 @@ def test_records_and_extras_come_back():
         assert reader.nbytes == len(data)
 
 
+def test_turned_colours_lie_where_the_format_has_them():
+    read_all(assemble((b'SHDR', shdr()), (b'COLR', bytes(9)), TILE, END))
+    data = assemble(
+        (b'SHDR', shdr()),
+        (b'COLR', b'\1\0\xfe\xff\0\x7f\0\x80\xff'),
+        TILE,
+        END,
+    )
+    turn = Reader(data).header.colours
+    assert turn == ColourTurn((1, -2, 0x7F00), (0, 128, 255))
+
+
 def test_absent_records_are_none():
+    assert Reader(plain_file()).header.colours is None
+
     reader = Reader(plain_file())
     assert reader.calibration is None
     assert reader.provenance is None
@@ -567,6 +591,11 @@ def test_an_index_that_lies_is_an_error(entries):
         [(b'SHDR', shdr() + b'\0'), TILE, END],
         [(b'SHDR', shdr()), (b'WNDW', b''), TILE, END],
         [(b'SHDR', shdr()), (b'T\n1E', b''), TILE, END],
+        [(b'SHDR', shdr(pixels=0)), (b'COLR', bytes(9)), TILE, END],
+        [(b'SHDR', shdr()), (b'COLR', bytes(8)), TILE, END],
+        [(b'SHDR', shdr()), (b'COLR', b'\0\x80' + bytes(7)), TILE, END],
+        [(b'SHDR', shdr()), *[(b'COLR', bytes(9))] * 2, TILE, END],
+        [(b'SHDR', shdr()), TILE, (b'COLR', bytes(9)), END],
     ],
 )
 def test_misplaced_missing_or_doubled_chunks_are_an_error(chunks):

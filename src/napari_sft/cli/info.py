@@ -70,6 +70,9 @@ def _print_info(row: dict[str, Any]) -> None:
     row['bpp'] = f'{row["bpp"]:.4f}'
     row['ratio'] = f'{row["ratio"]:.1f}'
     row['windows'] = ', '.join(f'{lo:g} to {hi:g}' for lo, hi in windows)
+    turned = row.pop('colours_turned')
+    if turned:
+        row['colours'] = f'turned by {turned:.0f} degrees for coding'
     if mapping:
         row['mapping error'] = f'at most {mapping:.2g}'
     if statistics is not None:

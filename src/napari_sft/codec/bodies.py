@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 import numpy as np
 
+from napari_sft.codec.colours import ColourTurn
 from napari_sft.codec.errors import FormatError, ImageError, VersionError
 from napari_sft.codec.fields import Cursor, text, varint
 from napari_sft.codec.header import MAP_SCOPES, Header
@@ -91,7 +92,11 @@ def check_version(body: bytes) -> None:
             raise FormatError(f'version {version} does not exist')
 
 
-def unpack_header(body: bytes, windows: tuple[Window, ...]) -> Header:
+def unpack_header(
+    body: bytes,
+    windows: tuple[Window, ...],
+    colours: ColourTurn | None = None,
+) -> Header:
     """Return the header in the body of SHDR."""
     with _reading('the header'):
         cursor = Cursor(body)
@@ -128,6 +133,7 @@ def unpack_header(body: bytes, windows: tuple[Window, ...]) -> Header:
             pyramid=tuple(shapes[1:]),
             map_scope=scope,
             maps=maps,
+            colours=colours,
         )
 
 
@@ -149,6 +155,20 @@ def unpack_windows(body: bytes) -> tuple[Window, ...]:
         if not body or len(body) % 16:
             raise FormatError(f'{len(body)} bytes')
         return tuple(Window(*pair) for pair in struct.iter_unpack('<2d', body))
+
+
+def pack_colours(colours: ColourTurn) -> bytes:
+    """Return the body of chunk COLR."""
+    return struct.pack('<3h3B', *colours.rotation, *colours.pivot)
+
+
+def unpack_colours(body: bytes) -> ColourTurn:
+    """Return how colours are turned, in the body of COLR."""
+    with _reading('the turn of colours'):
+        if len(body) != 9:
+            raise FormatError(f'{len(body)} bytes')
+        x, y, z, r, g, b = struct.unpack('<3h3B', body)
+        return ColourTurn((x, y, z), (r, g, b))
 
 
 def pack_calibration(calibration: Calibration) -> bytes:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_sft.codec.cache import Cache
 from napari_sft.codec.coded_map import CELL, CodedMap
+from napari_sft.codec.colours import TurnedModel
 from napari_sft.codec.errors import FormatError, ImageError, VersionError
 from napari_sft.codec.header import TileKey
 from napari_sft.codec.image import Layout, denormalise
@@ -65,7 +66,7 @@ class FileDecoder:
                 'the file is damaged'
             )
         self._reader = reader
-        self._load_model = load_model
+        self._load_given = load_model
         self._symbols = SymbolCaches()
         self._maps: Cache[CodedMap] = Cache(
             MAP_BYTES, lambda coded_map: coded_map.nbytes
@@ -73,6 +74,10 @@ class FileDecoder:
         self._pictures: Cache[NDArray[Any]] = Cache(
             PICTURE_BYTES, lambda picture: picture.nbytes
         )
+
+    def _load_model(self) -> CodecModel:
+        model, colours = self._load_given(), self._reader.header.colours
+        return model if colours is None else TurnedModel(model, colours)
 
     def layout(self, level: int) -> Layout:
         """Axes, shape and dtype of a level."""

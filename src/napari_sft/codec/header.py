@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from napari_sft.codec.colours import ColourTurn
 from napari_sft.codec.errors import ImageError, SftError
 from napari_sft.codec.layout import Layout
 from napari_sft.codec.windows import Window
@@ -58,6 +59,8 @@ class Header:
         What a packed quality map holds for.
     maps : tuple of bytes
         The packed maps if they are shared: one for each level.
+    colours : ColourTurn, optional
+        How RGB colours are turned before the model codes them.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class Header:
     pyramid: tuple[tuple[int, ...], ...] = ()
     map_scope: str = 'none'
     maps: tuple[bytes, ...] = field(default=(), repr=False)
+    colours: ColourTurn | None = None
 
     def __post_init__(self) -> None:
         if not (self.model.isascii() and 0 < len(self.model) <= 64):
@@ -90,6 +94,8 @@ class Header:
             raise ImageError(
                 f'{len(self.maps)} shared maps where {wanted} are needed'
             )
+        if self.colours is not None and not self.layout.rgb:
+            raise ImageError('an image without colours has none to turn')
 
     def _check_sizes(self) -> None:
         shape = self.layout.shape

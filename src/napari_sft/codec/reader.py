@@ -13,6 +13,7 @@ from typing import BinaryIO
 from napari_sft.codec.bodies import (
     check_version,
     unpack_calibration,
+    unpack_colours,
     unpack_header,
     unpack_provenance,
     unpack_statistics,
@@ -33,7 +34,8 @@ from napari_sft.codec.header import Header, TileKey
 from napari_sft.codec.records import Calibration, Provenance, Statistics
 from napari_sft.codec.windows import Window
 
-CRITICAL = (b'SHDR', b'WNDW', b'TILE', b'QMAP', b'INDX', b'SEND')
+HEAD = (b'SHDR', b'WNDW', b'COLR')
+CRITICAL = (*HEAD, b'TILE', b'QMAP', b'INDX', b'SEND')
 ANCILLARY = (b'cALb', b'pROv', b'sTAT', *(k.encode('ascii') for k in EXTRAS))
 DATA = (b'TILE', b'QMAP')
 MAX_CHUNKS = 1000  # outside the data
@@ -231,9 +233,7 @@ class Reader:
     def _collect(self, head: ChunkHead, *, before_data: bool) -> None:
         if (head.kind == b'SHDR') == bool(self._bodies) and before_data:
             raise FormatError(f'{head} where the header should be or was')
-        if head.kind in ANCILLARY or (
-            before_data and head.kind in (b'SHDR', b'WNDW')
-        ):
+        if head.kind in ANCILLARY or (before_data and head.kind in HEAD):
             if head.kind in self._bodies:
                 raise FormatError(f'{head} is there for the second time')
             self._bodies[head.kind] = self._source.body(head)
@@ -254,8 +254,11 @@ class Reader:
         if body is None:
             raise FormatError('the header is missing; the file is damaged')
         windows = self._bodies.pop(b'WNDW', None)
+        colours = self._bodies.pop(b'COLR', None)
         self.header = unpack_header(
-            body, () if windows is None else unpack_windows(windows)
+            body,
+            () if windows is None else unpack_windows(windows),
+            None if colours is None else unpack_colours(colours),
         )
         self._count = self.header.tile_count + self.header.map_count
         if self._count * MIN_ITEM > self.nbytes:

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from napari_sft.codec.bodies import (
     pack_calibration,
+    pack_colours,
     pack_header,
     pack_provenance,
     pack_statistics,
@@ -102,6 +103,8 @@ class Writer:
         parts = [SIGNATURE, chunk(b'SHDR', pack_header(header))]
         if not header.default_window:
             parts.append(chunk(b'WNDW', pack_windows(header.windows)))
+        if header.colours is not None:
+            parts.append(chunk(b'COLR', pack_colours(header.colours)))
         if calibration is not None:
             if calibration.ndim not in (0, len(header.axes.rstrip('S'))):
                 raise ImageError(

@@ -178,6 +178,7 @@ class ChunkCoder:
                 model=self.model,
                 provenance=False,
                 statistics=False,
+                colours=None,  # chunks must fit together in one file
             )
 
     def decode(

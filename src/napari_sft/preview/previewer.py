@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import napari_sft
 from napari_sft.api import provenance_of
+from napari_sft.codec.colour_choice import with_turned_colours
 from napari_sft.codec.container import Calibration
 from napari_sft.codec.effort import FASTEST_EFFORT
 from napari_sft.codec.errors import ImageError
@@ -238,6 +239,7 @@ class Previewer:
             tile=self._tile,
             refiner=refiner_for(codec, effort),
         )
+        job = with_turned_colours(job, tell)
         model = RememberingModel(
             job.model, tell, self._results if job.side else None
         )

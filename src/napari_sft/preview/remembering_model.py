@@ -77,6 +77,8 @@ class RememberingModel:
         self._model = model
         self._check = check
         self._results = results
+        # the same steps of a model that sees other colours give others
+        self._identity = model.weights_hash, getattr(model, 'colours', None)
         if results is not None:
             side = max(SIDE, MARGINS * CELL * model.halo.analysis)
             self.window = min(side**2, model.window)
@@ -130,7 +132,7 @@ class RememberingModel:
 
         if self._results is None:
             return make()
-        key = self._model.weights_hash, 'refined', refiner.steps
+        key = self._identity, 'refined', refiner.steps
         result = self._results.get((*key, digest(x, y, fine)), make)
         if not made:
             for _ in range(refiner.steps):
@@ -151,7 +153,7 @@ class RememberingModel:
     def _key(self, name: str, *inputs: Any) -> Hashable:
         if self._results is None:
             return None
-        return self._model.weights_hash, name, digest(*inputs)
+        return self._identity, name, digest(*inputs)
 
     def _get(self, key: Hashable, name: str, *inputs: Any) -> Any:
         self._check()
