@@ -97,10 +97,16 @@ def test_figures_are_those_of_the_real_file(folder, tiny_model):
     assert figures.encode_seconds > 0 < figures.decode_seconds
 
 
-def test_lambda_of_the_painted_map_weighs_each_pixel(folder, tiny_model):
-    figures = Evaluator(folder).run(2).test1.images['1.png']
+@pytest.mark.parametrize('shift', [0, -70])
+def test_lambda_of_the_painted_map_weighs_each_pixel(
+    folder, tiny_model, shift
+):
+    result = Evaluator(folder, shift=shift).run(2)
+    assert result.as_dict()['test1_shift'] == shift
+    figures = result.test1.images['1.png']
     picture = np.asarray(Image.open(folder / '1.png'))
-    wanted = nonuniform_map(1, 2, (70, 90))
+    wanted = np.clip(nonuniform_map(1, 2, (70, 90)) + shift, 0, 100)
+    assert wanted.max() > 0
     data = napari_sft.encode(
         picture, quality_map=wanted, statistics=False, provenance=False
     )

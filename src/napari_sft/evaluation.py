@@ -56,6 +56,8 @@ class Evaluator:
         Codecs to compare with.
     effort : int
         As for `napari_sft.encode`.
+    shift : float
+        What to add to the qualities of Test-1, which stay within 0 to 100.
 
     Raises
     ------
@@ -70,6 +72,7 @@ class Evaluator:
     gray: bool = False
     rivals: Sequence[OtherCodec] = ()
     effort: int = DEFAULT_EFFORT
+    shift: float = 0.0
     on_picture: Callable[[str], None] = lambda _: None
     on_level: Callable[[Level], None] = lambda _: None
     on_curve: Callable[[str], None] = lambda _: None
@@ -100,6 +103,7 @@ class Evaluator:
             'pictures': len(self.paths),
             'gray': self.gray,
             'effort': self.effort,
+            'test1_shift': self.shift,
             'model': self.model,
             'weights': load_model(self.model, self.device).weights_hash.hex(),
             'rivals': {codec.name: codec.settings for codec in self.rivals},
@@ -118,6 +122,7 @@ class Evaluator:
             if quality is None:
                 size = (picture.shape[0], picture.shape[1])
                 wanted = nonuniform_map(index, len(self.paths), size)
+                wanted = np.clip(wanted + self.shift, 0, 100)
             else:
                 wanted = quality
             figures = self._measure(picture, wanted)

@@ -46,6 +46,16 @@ def evaluate(
             '--limit', metavar='N', min=1, help='Only the first N pictures.'
         ),
     ] = None,
+    shift: Annotated[
+        float,
+        typer.Option(
+            '--shift',
+            metavar='S',
+            min=-100,
+            max=100,
+            help="Add S to the qualities of Test-1's maps.",
+        ),
+    ] = 0.0,
     gray: Annotated[
         bool, typer.Option('--gray', help='Turn pictures to gray first.')
     ] = False,
@@ -80,6 +90,7 @@ def evaluate(
     Examples:
       napari-sft evaluate kodak
       napari-sft evaluate kodak --effort 9 --limit 2
+      napari-sft evaluate kodak --levels 2 --shift -15
       napari-sft evaluate kodak --compare jpeg,webp --json kodak.json
       napari-sft evaluate kodak --gray --limit 4 --levels 3
     """
@@ -89,7 +100,7 @@ def evaluate(
     rivals = [other_codec(name.strip()) for name in _names(compare)]
     with progress_bar() as bar:
         evaluator = Evaluator(
-            folder, model, device, limit, gray, rivals, effort
+            folder, model, device, limit, gray, rivals, effort, shift
         )
         count = len(evaluator.paths)
         task = bar.add_task(
