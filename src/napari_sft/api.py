@@ -60,11 +60,11 @@ def encode(
     device : str
         'auto', 'cpu', 'cuda' or 'mps'.
     effort : int
-        1 to 9. At 2, 3 and 4 the latents are corrected once, twice and four
-        times, each time after a look at what they decode to; from 5 on
-        gradient steps refine them further, twice as many from one effort to
-        the next: smaller files at the same quality, for more time. Files
-        are decoded as ever.
+        1 to 9. At 2, 3, 4 and 5 the latents are corrected once, twice, four
+        and eight times, each time after a look at what they decode to; from
+        6 on gradient steps refine them further, twice as many from one
+        effort to the next: smaller files at the same quality, for more
+        time. Files are decoded as ever.
     **about
         As `imwrite` takes them.
 

@@ -187,25 +187,25 @@ def test_the_same_pixels_give_the_same_latents(codec, plane):
 def test_efforts_are_corrections_and_twice_the_gradients(codec):
     refiners = [refiner_for(codec, effort) for effort in range(2, 10)]
     assert refiner_for(codec, 1) is None
-    assert [refiner.corrections for refiner in refiners] == [1, 2] + 6 * [4]
+    assert [refiner.corrections for refiner in refiners] == [1, 2, 4] + 5 * [8]
     steps = [refiner.gradient_steps for refiner in refiners]
-    assert steps == [0, 0, 0, 16, 32, 64, 128, 256]
+    assert steps == [0, 0, 0, 0, 32, 64, 128, 256]
     for refiner in refiners:
         assert refiner.steps == refiner.corrections + refiner.gradient_steps
 
 
 def test_weights_without_feedback_have_gradients_alone(codec, monkeypatch):
     monkeypatch.setattr(CompactCodec, 'has_feedback', False)
-    assert all(refiner_for(codec, effort) is None for effort in (1, 2, 4))
-    refiner = refiner_for(codec, 5)
+    assert all(refiner_for(codec, effort) is None for effort in (1, 2, 5))
+    refiner = refiner_for(codec, 6)
     assert not refiner.corrections
-    assert refiner.steps == refiner.gradient_steps == 16
+    assert refiner.steps == refiner.gradient_steps == 32
 
 
 def test_a_model_without_gradients_is_named():
     class Other:
         name = 'song2021'
 
-    assert all(refiner_for(Other(), effort) is None for effort in range(1, 5))
-    with pytest.raises(ModelError, match="'song2021' has no efforts above 4"):
-        refiner_for(Other(), 5)
+    assert all(refiner_for(Other(), effort) is None for effort in range(1, 6))
+    with pytest.raises(ModelError, match="'song2021' has no efforts above 5"):
+        refiner_for(Other(), 6)

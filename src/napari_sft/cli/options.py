@@ -28,9 +28,10 @@ EffortOption = Annotated[
         metavar='N',
         min=1,
         max=9,
-        help='1 to 9, from fast to small files of the same quality: at 2, 3 '
-        'and 4 symbols are corrected once, twice and four times, from 5 on '
-        'gradient steps refine them, twice as many from one to the next.',
+        help='1 to 9, from fast to small files of the same quality: at 2, 3, '
+        '4 and 5 symbols are corrected once, twice, four and eight times, '
+        'from 6 on gradient steps refine them, twice as many from one to the '
+        'next.',
     ),
 ]
 ForceOption = Annotated[

@@ -19,6 +19,7 @@ from napari_sft.codec.coded_map import CELL, MAX_FINE
 from napari_sft.codec.quality import lambda_of
 from napari_sft.models.closed_loop import (
     BITS_OF_ERROR,
+    CURVATURE,
     distortion_curvature,
     error_in_symbols,
 )
@@ -28,7 +29,7 @@ from napari_sft.models.soft_rounding import logistic_noise, soft_round
 
 WARM, COLD = 0.35, 0.25  # temperatures of the first step and of the last
 # Share of a Newton step, and the longest step in symbols, by their number.
-RATE, FEWER = 0.17, 0.35
+RATE, FEWER = 0.12, 0.35
 LAST = 0.3  # of the rate, at the last step
 MOMENTUM = 0.8
 
@@ -199,7 +200,8 @@ class LatentBlock:
         """Of each latent, by the weights of its cell."""
         weight = 255**2 * lambda_of(100 * self._fine / MAX_FINE)
         per_cell = self._tensor(weight[..., None])
-        return distortion_curvature(self._network, self._q, 2 / 3 * per_cell)
+        weight = CURVATURE * 2 / 3 * per_cell
+        return distortion_curvature(self._network, self._q, weight)
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         """(1, C, h, w) of symbols (C, h, w) or of pixels (h, w, C)."""

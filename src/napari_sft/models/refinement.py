@@ -26,7 +26,7 @@ from napari_sft.models.memory import give_back_freed_memory
 LARGE = 2500
 # Corrections by the feedback of efforts 1, 2 and so on, then gradient steps:
 # twice as many from one to the next.
-CORRECTIONS = 0, 1, 2, 4
+CORRECTIONS = 0, 1, 2, 4, 8
 FEEDBACK_EFFORT = len(CORRECTIONS)  # the highest one without gradient steps
 
 
@@ -38,7 +38,7 @@ def refiner_for(model: CodecModel, effort: int) -> Refiner | None:
     model : CodecModel
         The codec model.
     effort : int
-        1 to 9; 1 refines nothing, nor do 2 to 4 if the model has no feedback.
+        1 to 9; 1 refines nothing, nor do 2 to 5 if the model has no feedback.
 
     Raises
     ------
