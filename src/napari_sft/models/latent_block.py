@@ -200,8 +200,8 @@ class LatentBlock:
         """Of each latent, by the weights of its cell."""
         weight = 255**2 * lambda_of(100 * self._fine / MAX_FINE)
         per_cell = self._tensor(weight[..., None])
-        weight = CURVATURE * 2 / 3 * per_cell
-        return distortion_curvature(self._network, self._q, weight)
+        share = CURVATURE * 2 / 3
+        return distortion_curvature(self._network, self._q, share * per_cell)
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         """(1, C, h, w) of symbols (C, h, w) or of pixels (h, w, C)."""
