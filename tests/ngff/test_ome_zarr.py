@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import napari_sft
 from napari_sft.cli import app
+from napari_sft.codec.colours import ColourTurn
 from napari_sft.codec.errors import ImageError, SftError
 from napari_sft.image_files import find_pictures, read_picture
 from napari_sft.ngff.attributes import ome_axes
@@ -85,10 +86,13 @@ def test_planes_move_over_as_they_are_coded(stack_file, tmp_path, monkeypatch):
     )
 
 
-def test_planes_of_rgb_pixels_move_over(make_picture, tmp_path):
+@pytest.mark.parametrize(
+    'colours', [None, ColourTurn((2000, -900, 400), (9, 99, 0))]
+)
+def test_planes_of_rgb_pixels_move_over(make_picture, tmp_path, colours):
     stack = np.stack([make_picture(40, 50, seed=n) for n in range(2)])
     path = tmp_path / 'a.sft'
-    napari_sft.imwrite(path, stack, axes='ZYXS')
+    napari_sft.imwrite(path, stack, axes='ZYXS', colours=colours)
     run('to-zarr', path)
     run('from-zarr', tmp_path / 'a.ome.zarr', tmp_path / 'b.sft')
     whole = napari_sft.imread(path)
