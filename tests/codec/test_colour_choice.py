@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import napari_sft
+from napari_sft.cli import app
 from napari_sft.codec.colours import ColourTurn
 from napari_sft.codec.container import Reader
 from napari_sft.codec.errors import ImageError
@@ -75,6 +77,17 @@ def test_photographs_keep_their_colours():
 
     image = data.astronaut()[:256, :256]
     assert encode(image) == encode(image, colours=None)
+
+
+def test_the_command_line_tells(tmp_path):
+    for name, colours in (('turned', TURN), ('own', None)):
+        path = tmp_path / f'{name}.sft'
+        path.write_bytes(encode(dye(0, 64), colours=colours))
+        result = CliRunner().invoke(app, ['info', str(path)])
+        assert result.exit_code == 0, result.output
+        assert (f'turned by {TURN.angle:.0f} degrees' in result.output) == (
+            colours is not None
+        )
 
 
 def test_the_fastest_effort_does_not_try():
