@@ -6,14 +6,14 @@ import io
 import math
 import os
 from datetime import datetime, timezone
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import napari_sft
 from napari_sft.codec.colour_choice import turned, with_turned_colours
-from napari_sft.codec.colours import ColourTurn
+from napari_sft.codec.colours import ColourChoice
 from napari_sft.codec.container import Calibration, Provenance
 from napari_sft.codec.effort import DEFAULT_EFFORT, check_effort
 from napari_sft.codec.encoder import Job, Progress, encode_job
@@ -125,7 +125,7 @@ def imwrite(
     statistics: bool = True,
     tile: int = DEFAULT_TILE,
     pyramid: bool = False,
-    colours: ColourTurn | Literal['auto'] | None = 'auto',
+    colours: ColourChoice = 'auto',
     progress: Progress | None = None,
 ) -> None:
     """Compress an image into an `.sft` file.

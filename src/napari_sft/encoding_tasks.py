@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from napari_sft.codec.colours import ColourTurn
+from napari_sft.codec.colours import ColourChoice
 from napari_sft.codec.image import Image
 from napari_sft.codec.layout import Layout
 from napari_sft.codec.quality import feather
@@ -121,7 +121,7 @@ def encode_plane(
     request: Request,
     number: int,
     windows: tuple[Window, ...],
-    colours: ColourTurn | Literal['auto'] | None = 'auto',
+    colours: ColourChoice = 'auto',
 ) -> bytes:
     """A plane of a stack as a file of its own."""
     import napari_sft

@@ -24,7 +24,7 @@ def describe(reader: Reader, bpp: float) -> dict[str, Any]:
         Numbers, texts, lists and dicts that JSON can hold. Statistics are in
         parts of the value window; `mapping_error` is what taking values
         through the window and back can cost on top, in values of the image;
-        `colours_turned` is by how many degrees colours were for coding.
+        `colours_turned` tells by how many degrees, before coding.
     """
     header = reader.header
     height, width = header.size()

@@ -164,13 +164,13 @@ class ParallelEncoder:
         about = Calibration(**result.about)
         known = None if about == Calibration() else about
         stack = Stack(result.layout, windows, known)
-        planes = self._planes(request, result.layout, windows)
+        planes = self._coded_planes(request, result.layout, windows)
         merge_planes(
             request.target, stack, _counted(planes, len(numbers), progress)
         )
         return request.target
 
-    def _planes(
+    def _coded_planes(
         self, request: Request, layout: Layout, windows: tuple[Window, ...]
     ) -> Iterator[bytes]:
         """The file of each plane, in order; all turn their colours alike."""

@@ -255,9 +255,8 @@ def test_turned_colours_lie_where_the_format_has_them():
 
 
 def test_absent_records_are_none():
-    assert Reader(plain_file()).header.colours is None
-
     reader = Reader(plain_file())
+    assert reader.header.colours is None
     assert reader.calibration is None
     assert reader.provenance is None
     assert reader.statistics is None

@@ -20,6 +20,7 @@ class Model:
 
     name = 'model'
     window = 1 << 20
+    colours = None
     halo = SimpleNamespace(analysis=4)
 
     def __init__(self, weights_hash=b'a'):

@@ -22,13 +22,13 @@ from napari_sft.codec.layout import Layout
 from napari_sft.codec.model import CodecModel
 from napari_sft.codec.pipeline import (
     Plane,
-    encode_plane,
     reconstruct_plane,
     symbol_bits,
+    symbolise,
 )
 from napari_sft.codec.pixels import PlanePixels
 from napari_sft.codec.quality import lambda_of, plane_map
-from napari_sft.codec.tiles import Box
+from napari_sft.codec.tiles import Box, map_under
 
 SIDE = 256  # pixels of a sample
 ALONG = 4  # samples along each axis that are looked at
@@ -107,7 +107,6 @@ def turned(job: Job, colours: ColourTurn) -> Job:
         job,
         model=TurnedModel(job.model, colours),
         refiner=None if refiner is None else TurnedRefiner(refiner, colours),
-        colours=colours,
     )
 
 
@@ -132,33 +131,25 @@ def _places(size: int) -> list[tuple[int, int]]:
 
 def _candidates(samples: Sequence[Sample]) -> list[ColourTurn]:
     """Turns of the colours of detail onto the usual ones."""
-    count = sum(
-        sample.pixels.shape[0] * sample.pixels.shape[1] for sample in samples
-    )
+    count = sum(sample.box.area for sample in samples)
     products = sum(sample.detail for sample in samples) / count
     variances, axes = np.linalg.eigh(products)
     usual = np.diag(USUAL.T @ products @ USUAL)
     if np.log((usual + NOISE) / (variances + NOISE)).sum() < WORTH_TRYING:
         return []
     axes *= np.where((axes * USUAL).sum(0) < 0, -1, 1)
+    # where that is a mirror, the weakest axis turns round
+    axes[:, 0] *= np.sign(np.linalg.det(USUAL @ axes.T))
     matrix = USUAL @ axes.T
-    if np.linalg.det(matrix) < 0:  # a mirror: the weakest axis turns round
-        axes[:, 0] *= -1
-        matrix = USUAL @ axes.T
     mean = np.mean([sample.pixels.mean((0, 1)) for sample in samples], 0)
     return [ColourTurn.of_matrix(matrix, at) for at in (np.zeros(3), mean)]
 
 
 def _cost(model: CodecModel, sample: Sample, whole: CodedMap) -> float:
     """Bits plus what the errors weigh."""
-    box = sample.box
-    coded_map = whole.crop(
-        slice(box.top // CELL, -(-box.bottom // CELL)),
-        slice(box.left // CELL, -(-box.right // CELL)),
-    )
-    coded = encode_plane(model, sample.pixels, coded_map)
-    shape = sample.pixels.shape
-    decoded = reconstruct_plane(model, coded.symbols, coded_map, shape)
-    error = np.square(decoded - sample.pixels).mean(2) * 255**2
-    weight = lambda_of(coded_map.pixels(box.shape))
-    return symbol_bits(model, coded.symbols) + float((weight * error).sum())
+    pixels, coded_map = sample.pixels, map_under(sample.box, whole)
+    symbols = symbolise(model, pixels, coded_map)
+    decoded = reconstruct_plane(model, symbols, coded_map, pixels.shape)
+    error = np.square(decoded - pixels).mean(2) * 255**2
+    weight = lambda_of(coded_map.pixels(sample.box.shape))
+    return symbol_bits(model, symbols) + float((weight * error).sum())

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ UNITS = 4096  # in a radian
 MAX_ROTATION, MAX_PIVOT = (1 << 15) - 1, 255
 
 Colours = NDArray[np.float32]
+ColourChoice = Union['ColourTurn', Literal['auto'], None]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sft.codec.coded_map import CELL, CodedMap
-from napari_sft.codec.colours import ColourTurn
 from napari_sft.codec.container import Calibration, Header, Provenance
 from napari_sft.codec.image import Image, Window, denormalise, normalise
 from napari_sft.codec.model import CodecModel
@@ -55,8 +54,6 @@ class Job:
         fits into a tile.
     refiner : Refiner, optional
         Makes latents better before they are coded.
-    colours : ColourTurn, optional
-        What the model does with colours first, for the file to tell.
 
     Raises
     ------
@@ -76,7 +73,6 @@ class Job:
     tile: int = DEFAULT_TILE
     pyramid: bool = False
     refiner: Refiner | None = None
-    colours: ColourTurn | None = None
 
     def __post_init__(self) -> None:
         check_tile(self.tile)
@@ -158,7 +154,7 @@ class Job:
             pyramid=tuple(level.layout.shape for level in self.levels[1:]),
             map_scope='shared' if maps else 'plane',
             maps=tuple(map(pack, maps)),
-            colours=self.colours,
+            colours=self.model.colours,
         )
 
 

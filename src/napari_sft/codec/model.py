@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from napari_sft.codec.colours import ColourTurn
     from napari_sft.codec.rans import Tables
 
 Indices = NDArray[np.uint8]
@@ -96,6 +97,11 @@ class CodecModel(Protocol):
     weights_hash: bytes
     tables: Tables
     window: int
+
+    @property
+    def colours(self) -> ColourTurn | None:
+        """How it turns colours first, for the file to tell."""
+        ...
 
     @property
     def halo(self) -> Halo:

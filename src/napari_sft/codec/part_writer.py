@@ -10,13 +10,14 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sft.codec.coded_map import CELL, CodedMap
+from napari_sft.codec.coded_map import CodedMap
 from napari_sft.codec.container import Statistics, TileKey, Writer
 from napari_sft.codec.job import Job, halved
 from napari_sft.codec.metrics import ErrorTally, ms_ssim
 from napari_sft.codec.parts import Part
 from napari_sft.codec.pipeline import Plane
 from napari_sft.codec.quality import pack
+from napari_sft.codec.tiles import map_under
 
 Target = str | os.PathLike[str] | BinaryIO
 
@@ -120,6 +121,4 @@ def _quality(part: Part) -> float | NDArray[np.float32]:
     coded_map, box = part.coded_map, part.box
     if coded_map.uniform:
         return float(coded_map.crop(slice(1), slice(1)).quality()[0, 0])
-    rows = slice(box.top // CELL, -(-box.bottom // CELL))
-    columns = slice(box.left // CELL, -(-box.right // CELL))
-    return coded_map.crop(rows, columns).pixels(box.shape)
+    return map_under(box, coded_map).pixels(box.shape)

@@ -68,6 +68,18 @@ def encode_plane(
     refine : Refine, optional
         Makes y better.
     """
+    symbols = symbolise(model, plane, coded_map, refine)
+    payload, crc = entropy_code(model, symbols)
+    return CodedPlane(payload, crc, coded_map, symbols)
+
+
+def symbolise(
+    model: CodecModel,
+    plane: Plane,
+    coded_map: CodedMap,
+    refine: Refine | None = None,
+) -> Symbolised:
+    """The symbols that `encode_plane` codes, of the same parameters."""
     fine = padded_fine(coded_map)
     y = model.analyse(padded_rgb(plane), fine)
     z = model.hyper_symbols(y, fine)
@@ -75,10 +87,7 @@ def encode_plane(
     if refine is not None:  # around this z
         y = refined_plane(refine, plane, y, fine)
     values, latents = model.quantise(y, z, indices, fine)
-    z_indices = model.z_indices(fine)
-    symbols = Symbolised(z, values, z_indices, indices, latents)
-    payload, crc = entropy_code(model, symbols)
-    return CodedPlane(payload, crc, coded_map, symbols)
+    return Symbolised(z, values, model.z_indices(fine), indices, latents)
 
 
 def entropy_code(model: CodecModel, symbols: Symbolised) -> tuple[bytes, int]:

@@ -174,6 +174,14 @@ def check_tile(tile: int) -> int:
     return int(tile)
 
 
+def map_under(pixels: Box, coded_map: CodedMap) -> CodedMap:
+    """The map of some pixels, whose corner is that of a cell."""
+    return coded_map.crop(
+        slice(pixels.top // CELL, -(-pixels.bottom // CELL)),
+        slice(pixels.left // CELL, -(-pixels.right // CELL)),
+    )
+
+
 def fine_window(coded_map: CodedMap, box: Box) -> NDArray[np.int32]:
     """Fine units of some cells, the map's edges repeated."""
     last_row, last_column = (n - 1 for n in coded_map.shape)

@@ -53,6 +53,7 @@ class CompactCodec:
 
     name = NAME
     window = 3 << 18
+    colours = None
 
     def __init__(
         self,

@@ -58,6 +58,7 @@ class Song2021Codec:
 
     name = NAME
     window = 1 << 18  # features at full resolution take 2 kB a pixel
+    colours = None
 
     def __init__(self, path: Path, device: torch.device) -> None:
         groups, self.about, self.weights_hash = load_weights(path)

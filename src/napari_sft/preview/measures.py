@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from napari_sft.codec.cache import Cache
-from napari_sft.codec.coded_map import CELL
 from napari_sft.codec.image import normalise
 from napari_sft.codec.metrics import ErrorTally
+from napari_sft.codec.tiles import map_under
 from napari_sft.preview.remembering_model import digest
 from napari_sft.preview.similarity import Similarity
 
@@ -37,9 +37,7 @@ class Measures:
     def of(self, job: Job, part: Part, decoded: NDArray[Any]) -> Measured:
         """Measure a part, in the image's dtype as its reader gets it."""
         box = part.box
-        rows = slice(box.top // CELL, -(-box.bottom // CELL))
-        columns = slice(box.left // CELL, -(-box.right // CELL))
-        cells = part.coded_map.crop(rows, columns)
+        cells = map_under(box, part.coded_map)
 
         def measure() -> Measured:
             original = part.original()

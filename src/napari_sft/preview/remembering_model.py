@@ -78,7 +78,7 @@ class RememberingModel:
         self._check = check
         self._results = results
         # the same steps of a model that sees other colours give others
-        self._identity = model.weights_hash, getattr(model, 'colours', None)
+        self._identity = model.weights_hash, model.colours
         if results is not None:
             side = max(SIDE, MARGINS * CELL * model.halo.analysis)
             self.window = min(side**2, model.window)
