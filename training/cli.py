@@ -21,6 +21,8 @@ On from the bundled weights on one GPU, as fast as it goes:
 Fit the bundled model to your own pictures, those that a copy of
 training/configs/compact_on.yaml names:
   napari-sft-train run --config mine.yaml --weights compact --steps 5000
+See whether qualities weigh rate and error as they should:
+  napari-sft-train rename-quality results/compact/snapshots/last.pt
 Write the weights that code files:
   napari-sft-train export results/compact/snapshots/best.pt
       compact.safetensors
@@ -41,6 +43,7 @@ from typing import Annotated
 import typer
 
 from napari_sft_training.failure import errors_on_one_line
+from napari_sft_training.operating_point_cli import rename_quality
 from napari_sft_training.plot_cli import plot, plot_runs
 from napari_sft_training.prepare_cli import prepare
 
@@ -53,6 +56,7 @@ app = typer.Typer(
 
 
 app.add_typer(prepare, name='prepare')
+app.command()(rename_quality)
 app.command()(plot)
 app.command()(plot_runs)
 
