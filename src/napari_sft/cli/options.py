@@ -29,7 +29,7 @@ EffortOption = Annotated[
         min=1,
         max=9,
         help='1 to 9, from fast to small files of the same quality: at 2, 3, '
-        '4 and 5 symbols are corrected once, twice, four and eight times, '
+        '4 and 5 symbols are corrected once, three, six and twelve times, '
         'from 6 on gradient steps refine them, twice as many from one to the '
         'next.',
     ),

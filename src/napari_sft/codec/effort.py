@@ -1,7 +1,7 @@
 """Encoder efforts: from the fastest files to the smallest ones.
 
 At 1 the latents are those of the analysis transform; at 2, 3, 4 and 5 they
-are corrected once, twice, four and eight times, each time after a look at
+are corrected once, three, six and twelve times, each time after a look at
 what they decode to; from 6 on gradient steps refine them further, twice as
 many from one effort to the next.
 """

@@ -26,7 +26,7 @@ from napari_sft.models.memory import give_back_freed_memory
 LARGE = 2500
 # Corrections by the feedback of efforts 1, 2 and so on, then gradient steps:
 # twice as many from one to the next.
-CORRECTIONS = 0, 1, 2, 4, 8
+CORRECTIONS = 0, 1, 3, 6, 12
 FEEDBACK_EFFORT = len(CORRECTIONS)  # the highest one without gradient steps
 
 
