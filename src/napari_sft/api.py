@@ -60,8 +60,8 @@ def encode(
     device : str
         'auto', 'cpu', 'cuda' or 'mps'.
     effort : int
-        1 to 9. At 2, 3, 4 and 5 the latents are corrected once, three,
-        six and twelve times, each time after a look at what they decode to; from
+        1 to 9. At 2, 3, 4 and 5 the latents are corrected once, three, six
+        and twelve times, each time after a look at what they decode to; from
         6 on gradient steps refine them further, twice as many from one
         effort to the next: smaller files at the same quality, for more
         time. Files are decoded as ever.

@@ -187,7 +187,8 @@ def test_the_same_pixels_give_the_same_latents(codec, plane):
 def test_efforts_are_corrections_and_twice_the_gradients(codec):
     refiners = [refiner_for(codec, effort) for effort in range(2, 10)]
     assert refiner_for(codec, 1) is None
-    assert [refiner.corrections for refiner in refiners] == [1, 3, 6] + 5 * [12]
+    corrections = [refiner.corrections for refiner in refiners]
+    assert corrections == [1, 3, 6, *5 * [12]]
     steps = [refiner.gradient_steps for refiner in refiners]
     assert steps == [0, 0, 0, 0, 32, 64, 128, 256]
     for refiner in refiners:
