@@ -256,7 +256,7 @@ def test_progress_counts_tiles_and_may_cancel(picture, tmp_path):
         progress=lambda *step: seen.append(step),
     )
     tiles = 35 + 12 + 4 + 1
-    corrections = 4 * 4  # four of a block each, of all levels
+    corrections = 6 * 4  # six of a block each, of four levels
     assert seen[0] == (0, tiles + corrections)
     assert seen[-1] == (tiles + corrections, tiles + corrections)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
