@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from napari_sft.codec.errors import SftError
 
@@ -60,3 +61,22 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             + ', '.join(sorted(missing))
         )
     return state
+
+
+def load_parameters(
+    network: nn.Module, state: dict[str, Tensor], checkpoint: Path
+) -> None:
+    """Give a network what a checkpoint holds of one.
+
+    Raises
+    ------
+    CheckpointError
+        If it is of another network.
+    """
+    try:
+        network.load_state_dict(state)
+    except RuntimeError:
+        raise CheckpointError(
+            f"{checkpoint}: of another model than the configuration's "
+            '`model` and `sizes`'
+        ) from None

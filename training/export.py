@@ -11,10 +11,7 @@ from torch import Tensor, nn
 from napari_sft.codec.errors import ModelError
 from napari_sft.models.registry import weights_path
 from napari_sft.models.weights_file import load_weights
-from napari_sft_training.checkpoints import (
-    CheckpointError,
-    read_checkpoint,
-)
+from napari_sft_training.checkpoints import load_parameters, read_checkpoint
 from napari_sft_training.config import TrainingConfig
 from napari_sft_training.images import PatchSampler, to_tensor
 from napari_sft_training.models import build
@@ -44,13 +41,7 @@ def export_checkpoint(
     """
     state = read_checkpoint(checkpoint)
     model = build(config)
-    try:
-        model.network.load_state_dict(state['average'])
-    except RuntimeError:
-        raise CheckpointError(
-            f"{checkpoint}: of another model than the configuration's "
-            '`model` and `sizes`'
-        ) from None
+    load_parameters(model.network, state['average'], checkpoint)
     model.eval()
     model.export(
         path,

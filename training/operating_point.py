@@ -20,7 +20,7 @@ from napari_sft.models.compact import KAPPA, CompactModel
 from napari_sft.models.sft import ConditionNetwork
 from napari_sft_training.batches import validation_patches
 from napari_sft_training.checkpoints import (
-    CheckpointError,
+    load_parameters,
     read_checkpoint,
     write_checkpoint,
 )
@@ -60,7 +60,8 @@ def measured(
     """
     state = read_checkpoint(checkpoint)
     model = _compact(config)
-    network = _loaded(model.network, state['average'], checkpoint)
+    network = model.network
+    load_parameters(network, state['average'], checkpoint)
     patches = validation_patches(config)
     precision = Precision(config, World())
     for shift in shifts:
@@ -78,7 +79,8 @@ def rename(
     state = read_checkpoint(checkpoint)
     network = _compact(config).network
     for key in ('model', 'average'):
-        rename_quality(_loaded(network, state[key], checkpoint), by)
+        load_parameters(network, state[key], checkpoint)
+        rename_quality(network, by)
         state[key] = copy.deepcopy(network.state_dict())
     state['best'] = math.inf  # of what it is no more
     write_checkpoint(out, state)
@@ -92,19 +94,6 @@ def _compact(config: TrainingConfig) -> CompactTraining:
             'configuration has to be one of compact'
         )
     return model
-
-
-def _loaded(
-    network: CompactModel, state: dict[str, torch.Tensor], checkpoint: Path
-) -> CompactModel:
-    try:
-        network.load_state_dict(state)
-    except RuntimeError:
-        raise CheckpointError(
-            f"{checkpoint}: of another model than the configuration's "
-            '`model` and `sizes`'
-        ) from None
-    return network
 
 
 @torch.no_grad()
