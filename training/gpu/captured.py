@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_sft_training.config import TrainingConfig
 from napari_sft_training.config_checks import ConfigError
 from napari_sft_training.distributed import World
+from napari_sft_training.gpu.networks import compile_parts, make_dense
 from napari_sft_training.gpu.optimiser import DeviceOptimiser
 from napari_sft_training.gpu.patches import DevicePatches
 from napari_sft_training.loop import Trainer
@@ -72,9 +72,10 @@ class CapturedTrainer(Trainer):
         self._figures = torch.zeros(len(FIGURES), device=device)
         self._replays: dict[int, Replay] = {}
         if device.type == 'cuda':
-            for module in self.model.modules():
-                if isinstance(module, nn.Conv2d) and module.groups > 1:
-                    _make_dense(module)
+            torch.backends.cudnn.benchmark = True
+            make_dense(self.model)
+        if config.compile:
+            compile_parts(self.model)
 
     def train_step(self) -> dict[str, float]:
         """A round of steps; their mean figures."""
@@ -170,7 +171,6 @@ def _check(config: TrainingConfig, world: World | None) -> None:
     for name, allowed in (
         ('model', ('compact',)),
         ('precision', ('bfloat16', 'float32')),
-        ('compile', (False,)),
     ):
         if getattr(config, name) not in allowed:
             raise ConfigError(
@@ -196,18 +196,3 @@ def _copied(state: dict[str, Any]) -> dict[str, Any]:
         'optimizer': {k: v.clone() for k, v in values.items()}
         | {'moments': moments}
     }
-
-
-def _make_dense(conv: nn.Conv2d) -> None:
-    """Run a grouped convolution as a dense one: tensor cores like it more."""
-    groups, (outputs, inputs, *size) = conv.groups, conv.weight.shape
-    eye = torch.eye(groups, device=conv.weight.device)
-    eye = eye.view(groups, 1, groups, 1, 1, 1)
-
-    def forward(x: Tensor) -> Tensor:
-        weight = conv.weight.view(groups, outputs // groups, 1, inputs, *size)
-        weight = (eye * weight).reshape(outputs, groups * inputs, *size)
-        weight = weight.contiguous(memory_format=torch.channels_last)
-        return F.conv2d(x, weight, conv.bias, padding=conv.padding)
-
-    conv.forward = forward  # type: ignore[method-assign]
