@@ -14,8 +14,7 @@ from napari_sft_training.config import TrainingConfig
 from napari_sft_training.config_checks import ConfigError
 from napari_sft_training.distributed import World
 from napari_sft_training.gpu import captured
-from napari_sft_training.gpu.captured import CapturedTrainer, _make_dense
-from napari_sft_training.models import build
+from napari_sft_training.gpu.captured import CapturedTrainer
 
 pytestmark = pytest.mark.usefixtures('one_thread', 'no_board')
 
@@ -93,34 +92,10 @@ def test_any_number_of_corrections_is_trained(config, tmp_path, monkeypatch):
         assert moved == parameter.requires_grad, name
 
 
-def test_dense_convolutions_give_what_grouped_ones_do(tiny_config):
-    torch.manual_seed(0)
-    sizes = {**tiny_config.sizes, 'channels': [32, 48, 64]}
-    network = build(replace(tiny_config, sizes=sizes)).network
-    grouped = [
-        module
-        for module in network.modules()
-        if isinstance(module, torch.nn.Conv2d) and module.groups > 1
-    ]
-    assert grouped
-    for conv in grouped:
-        x = torch.randn(1, conv.in_channels, 8, 8)
-        expected = conv(x)
-        expected.square().sum().backward()
-        slope, conv.weight.grad = conv.weight.grad, None
-        _make_dense(conv)
-        torch.testing.assert_close(conv(x), expected, rtol=1e-4, atol=1e-4)
-        conv(x).square().sum().backward()
-        torch.testing.assert_close(
-            conv.weight.grad, slope, rtol=1e-3, atol=1e-3
-        )
-
-
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
         ({'log_steps': 7}, 'log_steps must be a multiple of 5, not 7'),
-        ({'compile': True}, 'compile'),
     ],
 )
 def test_what_captured_steps_cannot_do_is_told(
