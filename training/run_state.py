@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_sft_training.checkpoints import CheckpointError, read_checkpoint
+from napari_sft_training.checkpoints import (
+    CheckpointError,
+    load_parameters,
+    read_checkpoint,
+)
 
 if TYPE_CHECKING:
     from napari_sft_training.loop import Trainer
@@ -46,18 +50,20 @@ def restore(trainer: Trainer, checkpoint: Path) -> None:
     Raises
     ------
     CheckpointError
-        If it is missing, damaged or of another model.
+        If it is missing, damaged, of another model or of a run whose
+        optimiser is another.
     """
     state = read_checkpoint(checkpoint)
     optimiser = trainer.optimiser
+    load_parameters(trainer.model.network, state['model'], checkpoint)
+    load_parameters(trainer.average.network, state['average'], checkpoint)
     try:
-        trainer.model.network.load_state_dict(state['model'])
-        trainer.average.network.load_state_dict(state['average'])
         optimiser.load(state)
-    except (RuntimeError, ValueError):
+    except (RuntimeError, ValueError, KeyError):
         raise CheckpointError(
-            f"{checkpoint}: of another model than the configuration's "
-            '`model` and `sizes`'
+            f'{checkpoint}: its optimiser is of another kind of run, by its '
+            '`optimiser`, `captured` or `corrections`; go on from its weights '
+            'instead, exported, by --weights'
         ) from None
     if 'scaler' in state and optimiser.scaler.is_enabled():
         optimiser.scaler.load_state_dict(state['scaler'])

@@ -94,7 +94,7 @@ def test_a_checkpoint_without_the_auxiliary_optimiser_is_refused(
     state = torch.load(path, weights_only=True)
     del state['aux_optimizer']
     torch.save(state, path)
-    with pytest.raises(CheckpointError, match='another model'):
+    with pytest.raises(CheckpointError, match='its optimiser'):
         trainer.resume(path)
 
 

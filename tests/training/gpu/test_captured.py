@@ -9,12 +9,14 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from napari_sft_training.checkpoints import CheckpointError
 from napari_sft_training.cli import app
 from napari_sft_training.config import TrainingConfig
 from napari_sft_training.config_checks import ConfigError
 from napari_sft_training.distributed import World
 from napari_sft_training.gpu import captured
 from napari_sft_training.gpu.captured import CapturedTrainer
+from napari_sft_training.loop import Trainer
 
 pytestmark = pytest.mark.usefixtures('one_thread', 'no_board')
 
@@ -65,6 +67,19 @@ def test_a_run_cut_and_resumed_gives_the_same_weights(config, tmp_path):
         whole.average.parameters(), second.average.parameters(), strict=True
     ):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('optimiser', ['adam', 'muon'])
+def test_other_runs_take_no_captured_snapshot_nor_it_theirs(
+    config, tmp_path, optimiser
+):
+    config = replace(config, optimiser=optimiser)
+    kinds = CapturedTrainer, Trainer
+    trainers = [kind(config, tmp_path / kind.__name__) for kind in kinds]
+    paths = [trainer.save('last.pt') for trainer in trainers]
+    for trainer, path in zip(trainers, reversed(paths), strict=True):
+        with pytest.raises(CheckpointError, match='`captured`.*--weights'):
+            trainer.resume(path)
 
 
 def test_any_number_of_corrections_is_trained(config, tmp_path, monkeypatch):
