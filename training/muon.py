@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from napari_sft.models.device import convolution_dtype
+
 # Narrower matrices have too few directions to be worth it.
 SMALLEST_SIDE = 32
 # Quintic iteration: singular values go to about 1, fast rather than exact.
@@ -41,10 +43,12 @@ def orthogonal(matrices: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        (..., m, n) in bfloat16.
+        (..., m, n), in bfloat16 where the hardware multiplies it faster.
     """
     wide = matrices.shape[-2] <= matrices.shape[-1]
-    x = (matrices if wide else matrices.mT).bfloat16()
+    x = (matrices if wide else matrices.mT).to(
+        convolution_dtype(matrices.device)
+    )
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     shape, x = x.shape, x.reshape(-1, *x.shape[-2:])
     for _ in range(ITERATIONS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from napari_sft.models.device import convolution_dtype
 from napari_sft_training.config import TrainingConfig
 from napari_sft_training.config_checks import ConfigError
 from napari_sft_training.distributed import World
@@ -19,6 +20,14 @@ class Precision:
     world : World
         This process: each has a GPU of its own.
 
+    Attributes
+    ----------
+    device : torch.device
+    dtype : torch.dtype
+        Of the convolutions.
+    scaler : GradScaler
+        Scales the loss, if that is float16.
+
     Raises
     ------
     ConfigError
@@ -30,18 +39,30 @@ class Precision:
         half = config.precision == 'float16'
         if half and self.device.type != 'cuda':
             raise ConfigError(
-                'precision float16 needs a CUDA device: take bfloat16 or '
-                f'float32 on the {self.device.type.upper()}'
+                'precision float16 needs a CUDA device: take auto, bfloat16 '
+                f'or float32 on the {self.device.type.upper()}'
             )
-        self._dtype = torch.float16 if half else torch.bfloat16
-        self._lowered = config.precision != 'float32'
+        if config.precision == 'auto':
+            self.dtype = convolution_dtype(self.device)
+        else:
+            self.dtype = getattr(torch, config.precision)
         # float16 underflows unless losses are scaled
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
 
-    def autocast(self) -> torch.autocast:
-        """Context in which networks run."""
+    def autocast(self, keep_casts: bool = True) -> torch.autocast:
+        """Context in which networks run.
+
+        Parameters
+        ----------
+        keep_casts : bool
+            Whether parameters are cast once for all that runs inside.
+        """
+        lowered = self.dtype != torch.float32
         return torch.autocast(
-            self.device.type, self._dtype, enabled=self._lowered
+            self.device.type,
+            self.dtype if lowered else torch.bfloat16,
+            enabled=lowered,
+            cache_enabled=keep_casts,
         )
 
 

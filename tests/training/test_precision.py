@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from napari_sft.models import device as hardware
 from napari_sft_training.config import TrainingConfig
 from napari_sft_training.config_checks import ConfigError
 from napari_sft_training.distributed import World
 from napari_sft_training.loop import Trainer
+from napari_sft_training.muon import orthogonal
 from napari_sft_training.precision import Precision
 
 
@@ -24,6 +26,22 @@ def test_convolutions_run_in_the_precision(name, dtype):
     x, weight = torch.rand(1, 1, 8, 8), torch.rand(1, 1, 3, 3)
     with precision(device='cpu', precision=name).autocast():
         assert torch.conv2d(x, weight).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ('has', 'dtype'), [(True, torch.bfloat16), (False, torch.float32)]
+)
+def test_unless_told_it_is_what_the_hardware_is_fast_at(
+    monkeypatch, has, dtype
+):
+    monkeypatch.setattr(hardware, '_cpu_has_bfloat16', lambda: has)
+    x, weight = torch.rand(1, 1, 8, 8), torch.rand(1, 1, 3, 3)
+    chosen = precision(device='cpu')
+    assert chosen.dtype == dtype
+    with chosen.autocast():
+        assert torch.conv2d(x, weight).dtype == dtype
+    wide = torch.randn(40, 90)
+    assert orthogonal(wide).dtype == dtype
 
 
 def test_float16_is_refused_without_cuda():

@@ -134,14 +134,8 @@ class CapturedTrainer(Trainer):
         with torch.no_grad():
             x, q = self.patches.draw(self.config.batch_size)
         self.model.turns = corrections
-        lowered = self.config.precision == 'bfloat16'
         # casts that are kept would outlive the graph
-        with torch.autocast(
-            self.precision.device.type,
-            torch.bfloat16,
-            enabled=lowered,
-            cache_enabled=False,
-        ):
+        with self.precision.autocast(keep_casts=False):
             coded = self.model(x, q)
         loss = rate_distortion(x, q, coded)
         weight = sample_weight(q, self.config.lambda_weight)
@@ -170,7 +164,7 @@ class CapturedTrainer(Trainer):
 def _check(config: TrainingConfig, world: World | None) -> None:
     for name, allowed in (
         ('model', ('compact',)),
-        ('precision', ('bfloat16', 'float32')),
+        ('precision', ('auto', 'bfloat16', 'float32')),
     ):
         if getattr(config, name) not in allowed:
             raise ConfigError(
