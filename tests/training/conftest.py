@@ -29,6 +29,12 @@ TINY_SONG2021: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope='session')
+def tiny_sizes() -> dict[str, Any]:
+    """Sizes of a small compact."""
+    return TINY_MODEL
+
+
 @pytest.fixture
 def one_thread():
     """Sums in one order, so that floats are the same in every run."""

@@ -66,7 +66,7 @@ with joined() as world:
 
 
 @pytest.fixture(scope='module')
-def values(tmp_path_factory, request) -> dict[str, Any]:
+def values(tmp_path_factory, request, tiny_sizes) -> dict[str, Any]:
     from PIL import Image
 
     make_picture = request.getfixturevalue('make_picture')
@@ -74,14 +74,6 @@ def values(tmp_path_factory, request) -> dict[str, Any]:
     for seed in range(4):
         picture = make_picture(96, 112, seed=seed)
         Image.fromarray(picture).save(folder / f'{seed}.png')
-    tiny = {
-        'latent_channels': 32,
-        'hyper_channels': 8,
-        'context_channels': 16,
-        'channels': [8, 16, 16],
-        'encoder_blocks': [1, 1, 1],
-        'decoder_blocks': [1, 1, 1],
-    }
     return {
         'sources': [{'path': str(folder)}],
         'patch_size': 64,
@@ -96,7 +88,7 @@ def values(tmp_path_factory, request) -> dict[str, Any]:
         'start_patches': 40,
         'validation_patches': 2,
         'clip_norm': 0.0,
-        'sizes': tiny,
+        'sizes': tiny_sizes,
     }
 
 

@@ -7,21 +7,18 @@ whole networks takes minutes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sft.models import closed_loop
+from napari_sft.models.closed_loop import error_in_symbols
 from napari_sft.models.compact_networks import MeanContext
 from napari_sft.models.entropy import SymbolDistribution
 from napari_sft.models.feedback import FeedbackNetwork
 from napari_sft.models.sft import SFTBlock
 
 VARIANTS = 64  # of a compiled part: widths, and what its gradients are of
-
-ErrorInSymbols = Callable[..., Tensor]
 
 
 class DenseConv2d(nn.Conv2d):
@@ -48,42 +45,30 @@ def make_dense(model: nn.Module) -> None:
 def compile_parts(model: nn.Module) -> None:
     """Fuse the kernels of blocks, context, feedback and rates, in place."""
     torch._dynamo.config.recompile_limit = VARIANTS
-    inner = {
-        id(part)
-        for module in model.modules()
-        if isinstance(module, MeanContext | FeedbackNetwork)
-        for part in module.modules()
-        if part is not module
-    }
-    for module in model.modules():
-        if isinstance(module, SymbolDistribution):
-            module.bits = torch.compile(module.bits, dynamic=False)  # type: ignore[method-assign]
-        elif id(module) not in inner and isinstance(
-            module, MeanContext | FeedbackNetwork | SFTBlock
-        ):
-            module.compile(dynamic=False)
-    closed_loop.error_in_symbols = _of_latents_alone(
-        closed_loop.error_in_symbols
-    )
+    _compile_inside(model)
+    closed_loop.error_in_symbols = _error_in_symbols
 
 
-def _of_latents_alone(function: ErrorInSymbols) -> ErrorInSymbols:
-    """Gradients of parameters, which compiled parts would compute, left out.
+def _compile_inside(module: nn.Module) -> None:
+    for child in module.children():
+        if isinstance(child, SymbolDistribution):
+            child.bits = torch.compile(child.bits, dynamic=False)  # type: ignore[method-assign]
+        elif isinstance(child, MeanContext | FeedbackNetwork | SFTBlock):
+            child.compile(dynamic=False)
+        else:
+            _compile_inside(child)
+
+
+def _error_in_symbols(model: nn.Module, *inputs: Tensor) -> Tensor:
+    """Without gradients of parameters, which compiled parts would compute.
 
     Uncompiled, autograd sees that they are not asked for.
     """
-    if hasattr(function, 'of_latents_alone'):
-        return function
-
-    def wrapped(model: nn.Module, *inputs: Tensor) -> Tensor:
-        learning = [p for p in model.parameters() if p.requires_grad]
+    learning = [p for p in model.parameters() if p.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    try:
+        return error_in_symbols(model, *inputs)
+    finally:
         for parameter in learning:
-            parameter.requires_grad_(False)
-        try:
-            return function(model, *inputs)
-        finally:
-            for parameter in learning:
-                parameter.requires_grad_()
-
-    wrapped.of_latents_alone = True  # type: ignore[attr-defined]
-    return wrapped
+            parameter.requires_grad_()

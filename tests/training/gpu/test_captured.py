@@ -111,6 +111,7 @@ def test_any_number_of_corrections_is_trained(config, tmp_path, monkeypatch):
     ('change', 'message'),
     [
         ({'log_steps': 7}, 'log_steps must be a multiple of 5, not 7'),
+        ({'precision': 'float16'}, 'precision auto or .* not float16'),
     ],
 )
 def test_what_captured_steps_cannot_do_is_told(
