@@ -175,11 +175,11 @@ def export(
           compact.safetensors
     """
     with errors_on_one_line():
-        from napari_sft_training.config import load_config
+        from napari_sft_training.config import config_of_run
         from napari_sft_training.export import export_checkpoint
 
-        beside = checkpoint.parent.parent / 'config.yaml'
-        export_checkpoint(checkpoint, load_config(config or beside), out)
+        settings = config_of_run(checkpoint, config)
+        export_checkpoint(checkpoint, settings, out)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from napari_sft_training.config_checks import (
 from napari_sft_training.config_paper import PAPER_DEFAULTS, by_our_names
 from napari_sft_training.images import Source
 
+FILE_NAME = 'config.yaml'  # in the folder of a run
 MODELS = ('compact', 'song2021')
 PATCH_MULTIPLE = 64  # pixels of a hyper-latent
 LARGEST_VALIDATION = 256
@@ -264,6 +265,17 @@ def load_config(path: Path, **overrides: Any) -> TrainingConfig:
     if not config.sources:
         raise ConfigError(f'{path}: sources must name a folder of pictures')
     return config
+
+
+def config_of_run(checkpoint: Path, given: Path | None) -> TrainingConfig:
+    """The configuration of a snapshot's run: the one given, or its own.
+
+    Raises
+    ------
+    ConfigError
+        As `load_config`.
+    """
+    return load_config(given or checkpoint.parent.parent / FILE_NAME)
 
 
 def config_of(values: dict[Any, Any]) -> TrainingConfig:

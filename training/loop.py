@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from napari_sft_training.batches import Batches, validation_patches
 from napari_sft_training.checkpoints import write_checkpoint
-from napari_sft_training.config import TrainingConfig
+from napari_sft_training.config import FILE_NAME, TrainingConfig
 from napari_sft_training.config_checks import ConfigError
 from napari_sft_training.distributed import World
 from napari_sft_training.evaluation import (
@@ -105,7 +105,7 @@ class Trainer:
         if world.writes:
             self.snapshots.mkdir(parents=True, exist_ok=True)
             self.outputs.mkdir(exist_ok=True)
-            config.save(folder / 'config.yaml')
+            config.save(folder / FILE_NAME)
 
     def seed_process(self, seed: list[int]) -> None:
         """Seed this process's patches, and noise if it is not the first."""

@@ -48,12 +48,11 @@ def rename_quality(
 
         from napari_sft.codec.errors import SftError
         from napari_sft.console import print_table
-        from napari_sft_training.config import load_config
+        from napari_sft_training.config import config_of_run
         from napari_sft_training.loop import QUICK_LEVELS
         from napari_sft_training.operating_point import measured, rename
 
-        beside = checkpoint.parent.parent / 'config.yaml'
-        settings = load_config(config or beside)
+        settings = config_of_run(checkpoint, config)
         if out:
             if len(by) != 1:
                 raise SftError('give --out with one --by, such as --by 4')
