@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
 from napari_sft_training.lists import DataError, write_list
+from napari_sft_training.processes import each_done
 
 MIN_SIDE = 256  # pixels: a patch of the paper
 CHUNK = 8  # tasks sent to a process at once
@@ -90,35 +87,10 @@ def in_processes(
         A process was ended from outside.
     """
     outcomes = []
-    for outcome in _results(work, tasks, workers):
+    for outcome in each_done(work, tasks, workers, CHUNK):
         outcomes.append(outcome)
         on_done(len(outcomes), len(tasks))
     return outcomes
-
-
-def _results(
-    work: Callable[[Task], Outcome], tasks: Sequence[Task], workers: int
-) -> Iterator[Outcome]:
-    if workers == 1:
-        yield from map(work, tasks)
-        return
-    # Forked processes would share the locks of this one's threads.
-    executor = ProcessPoolExecutor(workers, get_context('spawn'), _ignore_stop)
-    try:
-        yield from executor.map(work, tasks, chunksize=CHUNK)
-    except BrokenProcessPool:
-        raise DataError(
-            'a process ended before its time, perhaps for lack of memory; '
-            'run this again with fewer --workers, it goes on'
-        ) from None
-    finally:
-        # When stopped, what is being done is finished and nothing begun.
-        executor.shutdown(cancel_futures=True)
-
-
-def _ignore_stop() -> None:
-    """Leave Ctrl-C to the first process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def summarise(

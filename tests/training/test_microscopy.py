@@ -13,11 +13,9 @@ from typer.testing import CliRunner
 
 from napari_sft.other_codecs import OtherCodec
 from napari_sft_training.benchmarks import microscopy
-from napari_sft_training.benchmarks.microscopy import (
-    Point,
+from napari_sft_training.benchmarks.microscopy import Point, compare, means
+from napari_sft_training.benchmarks.microscopy_pictures import (
     Subject,
-    compare,
-    means,
     subjects,
 )
 
@@ -98,13 +96,7 @@ def test_means_are_by_kind_and_rate():
 
 def test_it_prints_a_table_and_writes_json(folder, tiny_model):
     target = folder / 'figures.json'
-    result = CliRunner().invoke(
-        microscopy.app,
-        [
-            *(str(folder), '--bpp', '0.5', '--largest', '64'),
-            *('--json', str(target), '--device', 'cpu'),
-        ],
-    )
+    result = run(folder, target)
     assert result.exit_code == 0, result.output
     assert 'gray 16 bits' in result.stdout
     figures = json.loads(target.read_text())
@@ -114,6 +106,51 @@ def test_it_prints_a_table_and_writes_json(folder, tiny_model):
             *('napari-sft', 'its own window', 'jpegxl', 'jpeg2000')
         }
         assert all(p['psnr'] > 15 for p in picture['points'])
+
+
+def run(folder, target, *more):
+    call = [str(folder), '--bpp', '0.5', '--largest', '64']
+    call += ['--json', str(target), '--device', 'cpu', *more]
+    return CliRunner().invoke(microscopy.app, call)
+
+
+def test_a_run_goes_on_where_it_was(folder, tiny_model, monkeypatch):
+    target, compared = folder / 'figures.json', []
+
+    def noted(subject, codecs, rates):
+        if len(compared) == 2:
+            raise KeyboardInterrupt
+        compared.append(subject.name)
+        value = math.inf if subject.kind == 'RGB' else 30.0
+        return [Point(codec.name, 0.5, value, True) for codec in codecs]
+
+    monkeypatch.setattr(microscopy, 'compare', noted)
+    assert run(folder, target).exit_code != 0
+    begun = json.loads(target.read_text())
+    names = [picture['name'] for picture in begun['pictures']]
+    assert names == compared == ['a.png', 'c.png']
+    compared[:] = ['the rest']
+    assert run(folder, target).exit_code != 0
+    assert compared == ['the rest', 'deep/b.png']
+    compared.clear()
+    assert run(folder, target).exit_code == 0
+    assert compared == ['deep/d.tif']
+    whole = json.loads(target.read_text())
+    assert whole['pictures'][:2] == begun['pictures']
+    assert whole['pictures'][2]['points'][0]['psnr'] is None
+    # What was kept without loss, and read again, has no part in means.
+    assert whole['means'][0]['pictures'] == 3
+    other = run(folder, target, '--bpp', '1')
+    assert other.exit_code == 1
+    assert 'is of another run' in other.output + other.stderr
+
+
+def test_processes_give_what_one_gives(folder, tiny_model):
+    one, two = folder / 'one.json', folder / 'two.json'
+    assert run(folder, one, '--limit', '1').exit_code == 0
+    result = run(folder, two, '--limit', '1', '--workers', '2')
+    assert result.exit_code == 0, result.output
+    assert json.loads(two.read_text()) == json.loads(one.read_text())
 
 
 def test_a_folder_without_pictures_is_one_line(tmp_path):

@@ -12,13 +12,17 @@ and with that of the picture's own extremes, which spends more bits on dark
 pictures and so reaches higher qualities. Pictures of 16 bits are stretched to
 their full range first, for all codecs alike, so that no codec takes them for
 dark; their PSNR is relative to that range.
+
+The JSON is written after every picture and read again, so that a run that was
+ended goes on where it was.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -32,30 +36,17 @@ from rich.progress import track
 from napari_sft.codec.errors import SftError
 from napari_sft.console import print_table
 from napari_sft.other_codecs import OtherCodec, RateCurve, other_codec
+from napari_sft_training.benchmarks.microscopy_pictures import (
+    KINDS,
+    Subject,
+    subjects,
+)
+from napari_sft_training.processes import each_done
 
 OURS = 'napari-sft'
 STRETCHED = 'its own window'
 OTHERS = ('jpegxl', 'jpeg2000')
-KINDS = ('gray', 'RGB', 'gray 16 bits')
 ALL = 'all'
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A picture to compare on.
-
-    Attributes
-    ----------
-    name : str
-        Of its file, below the folder.
-    kind : str
-        One of `KINDS`.
-    pixels : ndarray of uint8 or uint16, (Y, X) or (Y, X, 3)
-    """
-
-    name: str
-    kind: str
-    pixels: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -78,71 +69,6 @@ class Point:
     bpp: float
     psnr: float
     reached: bool
-
-
-def subjects(
-    folder: Path, largest: int, limit: int | None = None
-) -> Iterator[Subject]:
-    """The pictures in a folder and those below it.
-
-    Parameters
-    ----------
-    folder : Path
-        Files that are no pictures are left out.
-    largest : int
-        Of larger ones, only the middle is taken, so many pixels a side.
-    limit : int, optional
-        At most so many of each folder, evenly spread.
-    """
-    from napari_sft.image_files import find_pictures
-
-    folders = sorted({folder, *(p for p in folder.rglob('*') if p.is_dir())})
-    for place in folders:
-        paths = find_pictures(place)
-        if limit is not None and len(paths) > limit:
-            chosen = np.linspace(0, len(paths) - 1, limit)
-            paths = [paths[int(n)] for n in np.rint(chosen)]
-        for path in paths:
-            try:
-                pixels = plane_of(path, largest)
-            except SftError as error:
-                typer.echo(f'left out: {error}', err=True)
-                continue
-            yield Subject(str(path.relative_to(folder)), *_prepared(pixels))
-
-
-def plane_of(path: Path, largest: int) -> NDArray[Any]:
-    """The middle plane of a picture file, and the middle of that."""
-    from napari_sft.codec.image import Image
-    from napari_sft.image_files import read_picture
-
-    picture = read_picture(path, alpha='drop')
-    image = Image.from_array(picture.data, picture.axes, alpha='drop')
-    height, width = image.layout.plane_shape[:2]
-    return image.plane(
-        image.layout.plane_count // 2,
-        _middle(height, largest),
-        _middle(width, largest),
-    )
-
-
-def _middle(size: int, largest: int) -> slice:
-    start = max(0, size - largest) // 2
-    return slice(start, start + min(size, largest))
-
-
-def _prepared(pixels: NDArray[Any]) -> tuple[str, NDArray[Any]]:
-    """Kind and pixels: 8 bits as they are, others stretched to 16."""
-    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
-        pixels = np.ascontiguousarray(pixels[..., 0])
-    if pixels.dtype == np.uint8:
-        return KINDS[pixels.ndim == 3], pixels
-    values = pixels.astype(np.float64)
-    if values.ndim == 3:
-        values = values.mean(2)
-    low, high = values.min(), values.max()
-    stretched = (values - low) * (65535 / max(high - low, 1e-300))
-    return KINDS[2], np.rint(stretched).astype(np.uint16)
 
 
 def ours(
@@ -168,6 +94,15 @@ def ours(
     name = OURS if windows == 'dtype' else STRETCHED
     settings = f'{model}, windows={windows!r}, 101 qualities, whole files'
     return OtherCodec(name, settings, 0, 100, encode, decode)
+
+
+def all_codecs(model: str, device: str) -> list[OtherCodec]:
+    """Ours in both ways, and the others."""
+    return [
+        ours(model, device, 'dtype'),
+        ours(model, device, 'minmax'),
+        *map(other_codec, OTHERS),
+    ]
 
 
 def compare(
@@ -261,6 +196,9 @@ def main(
     limit: Annotated[
         int | None, typer.Option(min=1, help='Pictures of each folder.')
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help='Processes, each with its share of CPU.')
+    ] = 1,
     model: Annotated[str, typer.Option(help='Model of ours.')] = 'compact',
     device: Annotated[str, typer.Option(help="'auto', 'cpu', ...")] = 'auto',
 ) -> None:
@@ -268,55 +206,105 @@ def main(
     from napari_sft_training.cli import errors_on_one_line
 
     with errors_on_one_line():
-        codecs = [
-            ours(model, device, 'dtype'),
-            ours(model, device, 'minmax'),
-            *map(other_codec, OTHERS),
-        ]
         found = list(subjects(folder, largest, limit))
         if not found:
             raise SftError(f'{folder} has no pictures to compare on')
-        results = [
-            (subject, compare(subject, codecs, rates))
-            for subject in track(found, 'comparing', transient=True)
-        ]
-        rows = means(results)
-        show(rows)
-        if json_out is not None:
-            figures = _figures(folder, codecs, results, rows, largest)
-            json_out.write_text(json.dumps(figures, indent=1) + '\n')
+        about = _about(folder, largest, rates, model, device)
+        known = _known(json_out, about)
+        left = [subject for subject in found if subject.name not in known]
+        work = partial(_compared, model, device, rates, _threads(workers))
+        done = each_done(work, left, workers)
+        bar = track(done, 'comparing', len(left), transient=True)
+        for subject, points in zip(left, bar, strict=True):
+            known[subject.name] = points
+            _write(json_out, about, _in_order(found, known))
+        show(means(_in_order(found, known)))
 
 
-def _figures(
-    folder: Path,
-    codecs: Sequence[OtherCodec],
-    results: Sequence[tuple[Subject, list[Point]]],
-    rows: Sequence[dict[str, Any]],
-    largest: int,
+def _threads(workers: int) -> int:
+    import torch
+
+    return max(1, torch.get_num_threads() // workers)
+
+
+def _compared(
+    model: str,
+    device: str,
+    rates: Sequence[float],
+    threads: int,
+    subject: Subject,
+) -> list[Point]:
+    """As `compare`, in a process of its own."""
+    import torch
+
+    torch.set_num_threads(threads)
+    return compare(subject, all_codecs(model, device), rates)
+
+
+def _in_order(
+    found: Sequence[Subject], known: dict[str, list[Point]]
+) -> list[tuple[Subject, list[Point]]]:
+    return [(s, known[s.name]) for s in found if s.name in known]
+
+
+def _about(
+    folder: Path, largest: int, rates: Sequence[float], model: str, device: str
 ) -> dict[str, Any]:
+    from napari_sft.models.registry import load_model
+
     return {
         'folder': folder.name,
         'largest': largest,
-        'codecs': {codec.name: codec.settings for codec in codecs},
+        'rates': sorted(map(float, rates)),
+        'codecs': {c.name: c.settings for c in all_codecs(model, device)},
+        'weights': load_model(model, device).weights_hash.hex(),
         'versions': {
             name: version(name)
             for name in ('napari-sft', 'torch', 'imagecodecs', 'pillow')
         },
-        'means': rows,
-        'pictures': [
-            {
-                'name': subject.name,
-                'kind': subject.kind,
-                'shape': list(subject.pixels.shape),
-                'points': [
-                    asdict(p)
-                    | {'psnr': p.psnr if np.isfinite(p.psnr) else None}
-                    for p in points
-                ],
-            }
-            for subject, points in results
-        ],
     }
+
+
+def _known(path: Path | None, about: dict[str, Any]) -> dict[str, list[Point]]:
+    """Pictures of a run before this one, if it was of the same."""
+    if path is None or not path.exists():
+        return {}
+    try:
+        before = json.loads(path.read_text())
+        if before['about'] == about:
+            return {
+                picture['name']: [
+                    Point(**point | {'psnr': float(point['psnr'] or 'inf')})
+                    for point in picture['points']
+                ]
+                for picture in before['pictures']
+            }
+    except (ValueError, KeyError, TypeError):
+        pass  # told below
+    raise SftError(f'{path} is of another run: move it, or name another file')
+
+
+def _write(
+    path: Path | None,
+    about: dict[str, Any],
+    results: Sequence[tuple[Subject, list[Point]]],
+) -> None:
+    if path is None:
+        return
+    pictures = [
+        {
+            'name': subject.name,
+            'kind': subject.kind,
+            'shape': list(subject.pixels.shape),
+            'points': [
+                asdict(p) | {'psnr': p.psnr if np.isfinite(p.psnr) else None}
+                for p in points
+            ],
+        }
+        for subject, points in results
+    ]
+    figures = {'about': about, 'means': means(results), 'pictures': pictures}
+    path.write_text(json.dumps(figures, indent=1) + '\n')
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
