@@ -221,19 +221,47 @@ def test_a_folder_without_pictures_is_one_line(tmp_path):
         Evaluator(tmp_path / 'none')
 
 
-def level(bpp, psnr):
-    figures = Figures(bpp, bpp, psnr, None, 1.0, 0.1, 0.1)
-    return Level('0', 0.0, figures, {'a': figures})
+KODAK = [f'kodim{number:02}.png' for number in range(1, 25)]
+
+
+def evaluation(pairs, names=KODAK):
+    def level(bpp, psnr):
+        figures = Figures(bpp, bpp, psnr, None, 1.0, 0.1, 0.1)
+        return Level('0', 0.0, figures, dict.fromkeys(names, figures))
+
+    return Evaluation([level(*pair) for pair in pairs], level(1, 1), {})
+
+
+def papers_points(factor=1):
+    paper = paper_curve()
+    return [
+        (factor * bpp, psnr)
+        for bpp, psnr in zip(paper['bpp'], paper['psnr'], strict=True)
+    ]
 
 
 def test_the_papers_own_curve_has_a_bd_rate_of_zero():
-    paper = paper_curve()
-    pairs = list(zip(paper['bpp'], paper['psnr'], strict=True))
-    same = Evaluation([level(*p) for p in pairs], level(1, 1), {})
-    half = Evaluation([level(b / 2, p) for b, p in pairs], level(1, 1), {})
+    same, half = evaluation(papers_points()), evaluation(papers_points(0.5))
     assert same.bd_rate_to_paper() == pytest.approx(0, abs=1e-9)
     assert half.bd_rate_to_paper() == pytest.approx(-50)
-    assert len(pairs) == 11
+    assert len(same.levels) == 11
+    few = evaluation([papers_points()[n] for n in (0, 3, 7, 10)])
+    assert few.bd_rate_to_paper() == pytest.approx(0, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ('pairs', 'names', 'reason'),
+    [
+        (papers_points()[::5], KODAK, '4 levels'),
+        (papers_points(), KODAK[:8], '24 pictures of Kodak'),
+        (papers_points(), ['a.png'], '24 pictures of Kodak'),
+    ],
+)
+def test_what_cannot_be_compared_with_the_paper_says_why(pairs, names, reason):
+    result = evaluation(pairs, names)
+    with pytest.raises(SftError, match=reason):
+        result.bd_rate_to_paper()
+    assert reason in result.as_dict()['bd_rate_to_paper']
 
 
 def test_ms_ssim_is_averaged_over_pictures_that_have_it():
