@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from napari_sft.codec.errors import SftError
 from napari_sft.codec.metrics import bd_rate
+from napari_sft.evaluation_results import KODAK, LEAST_LEVELS
 
 PAPER = 'Song2021'
 MEASURED = ', measured'
-KODAK = {f'kodim{number:02}' for number in range(1, 25)}
 CODEC_LABELS = {
     'jpeg': 'JPEG',
     'webp': 'WebP',
@@ -192,9 +192,11 @@ def _told_apart(models: list[Curve], paths: Sequence[Path]) -> list[Curve]:
 def bd_rate_to_paper(curve: Curve, metric: Metric = 'psnr') -> float | None:
     """Percent more bits than the paper's curve at equal quality.
 
-    By PCHIP over the qualities that both reach; None where they share none
-    or the curve lacks the metric.
+    By PCHIP over the qualities that both reach; None where they share none,
+    the curve lacks the metric or has too few points.
     """
+    if len(curve.bpp) < LEAST_LEVELS:
+        return None
     paper = next(c for c in published_curves() if c.name == PAPER)
     try:
         return bd_rate(*paper.points(metric), *rising(*curve.points(metric)))

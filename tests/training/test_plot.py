@@ -126,8 +126,16 @@ def test_codecs_of_the_same_run_become_curves(save):
     np.testing.assert_allclose(similar, -10 * np.log10([0.2, 0.03, 0.001]))
 
 
+def test_three_points_are_too_few_for_a_bd_rate():
+    (paper,) = [c for c in published_curves() if c.name == PAPER]
+    for count, enough in ((3, False), (4, True)):
+        curve = Curve('x', 'x', 'codec', paper.bpp[:count], paper.psnr[:count])
+        assert (bd_rate_to_paper(curve) is not None) == enough
+
+
 def test_curves_without_ms_ssim_or_common_quality_have_no_bd_rate():
-    curve = Curve('x', 'x', 'codec', (0.1, 0.2), (60.0, 61.0))
+    rates, high = (0.1, 0.2, 0.3, 0.4), (60.0, 61.0, 62.0, 63.0)
+    curve = Curve('x', 'x', 'codec', rates, high)
     assert curve.points('ms-ssim') == ([], [])
     assert bd_rate_to_paper(curve) is None
     assert bd_rate_to_paper(curve, 'ms-ssim') is None
