@@ -31,6 +31,7 @@ from napari_sft.codec.errors import SftError
 from napari_sft.codec.metrics import bd_rate, psnr
 from napari_sft.codec.quality import lambda_of
 from napari_sft.console import print_table, progress_bar
+from napari_sft_training.benchmarks.resumed import earlier
 
 Picture = NDArray[np.uint8]
 
@@ -185,7 +186,7 @@ def main(
         if len(set(qualities)) < 2:
             raise SftError('a curve needs two qualities or more')
         about = _about(folder, limit, qualities, largest, model, device)
-        points = _known(json_out, about)
+        points = earlier(json_out, about, _points) or []
         with progress_bar() as bar:
             for effort in wanted:
                 if effort not in {point.effort for point in points}:
@@ -225,17 +226,8 @@ def _about(
     }
 
 
-def _known(path: Path | None, about: dict[str, Any]) -> list[Point]:
-    """Points of a run before this one, if it was of the same."""
-    if path is None or not path.exists():
-        return []
-    try:
-        before = json.loads(path.read_text())
-        if before['about'] == about:
-            return [Point(**point) for point in before['points']]
-    except (ValueError, KeyError, TypeError):
-        pass  # told below
-    raise SftError(f'{path} is of another run: move it, or name another file')
+def _points(content: dict[str, Any]) -> list[Point]:
+    return [Point(**point) for point in content['points']]
 
 
 def _write(

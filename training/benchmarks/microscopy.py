@@ -41,6 +41,7 @@ from napari_sft_training.benchmarks.microscopy_pictures import (
     Subject,
     subjects,
 )
+from napari_sft_training.benchmarks.resumed import earlier
 from napari_sft_training.processes import each_done
 
 OURS = 'napari-sft'
@@ -210,7 +211,7 @@ def main(
         if not found:
             raise SftError(f'{folder} has no pictures to compare on')
         about = _about(folder, largest, rates, model, device)
-        known = _known(json_out, about)
+        known = earlier(json_out, about, _by_name) or {}
         left = [subject for subject in found if subject.name not in known]
         work = partial(_compared, model, device, rates, _threads(workers))
         done = each_done(work, left, workers)
@@ -265,23 +266,14 @@ def _about(
     }
 
 
-def _known(path: Path | None, about: dict[str, Any]) -> dict[str, list[Point]]:
-    """Pictures of a run before this one, if it was of the same."""
-    if path is None or not path.exists():
-        return {}
-    try:
-        before = json.loads(path.read_text())
-        if before['about'] == about:
-            return {
-                picture['name']: [
-                    Point(**point | {'psnr': float(point['psnr'] or 'inf')})
-                    for point in picture['points']
-                ]
-                for picture in before['pictures']
-            }
-    except (ValueError, KeyError, TypeError):
-        pass  # told below
-    raise SftError(f'{path} is of another run: move it, or name another file')
+def _by_name(content: dict[str, Any]) -> dict[str, list[Point]]:
+    return {
+        picture['name']: [
+            Point(**point | {'psnr': float(point['psnr'] or 'inf')})
+            for point in picture['points']
+        ]
+        for picture in content['pictures']
+    }
 
 
 def _write(
