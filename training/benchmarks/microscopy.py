@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -97,13 +97,14 @@ def ours(
     return OtherCodec(name, settings, 0, 100, encode, decode)
 
 
-def all_codecs(model: str, device: str) -> list[OtherCodec]:
+@cache  # each codec is tried once in a process, not for every picture
+def all_codecs(model: str, device: str) -> tuple[OtherCodec, ...]:
     """Ours in both ways, and the others."""
-    return [
+    return (
         ours(model, device, 'dtype'),
         ours(model, device, 'minmax'),
         *map(other_codec, OTHERS),
-    ]
+    )
 
 
 def compare(
