@@ -13,7 +13,14 @@ from typer.testing import CliRunner
 
 from napari_sft.other_codecs import OtherCodec
 from napari_sft_training.benchmarks import microscopy
-from napari_sft_training.benchmarks.microscopy import Point, compare, means
+from napari_sft_training.benchmarks.microscopy import STRETCHED, compare
+from napari_sft_training.benchmarks.microscopy_means import (
+    ASKED,
+    HIGHEST,
+    REACHED,
+    Point,
+    means,
+)
 from napari_sft_training.benchmarks.microscopy_pictures import (
     Subject,
     subjects,
@@ -54,44 +61,75 @@ def test_pictures_of_all_kinds_are_found(folder, capsys):
     assert len(list(subjects(folder, 48, limit=1))) == 2
 
 
-def test_every_codec_is_measured_at_the_same_size():
+def stairs(name, step):
+    """A codec whose files grow by `step` bytes, and errors by 1, a level."""
+
     def encode(picture, quality):
-        return bytes(100 * (1 + quality))
+        return bytes(step * (1 + quality))
 
     def decode(data):
-        return np.full((10, 80), 200 - len(data) // 100, np.uint8)
+        return np.full((10, 80), 200 - len(data) // step, np.uint8)
 
-    stairs = OtherCodec('stairs', '', 0, 9, encode, decode)
-    picture = np.full((10, 80), 200, np.uint8)
-    subject = Subject('a', 'gray', picture)
-    one, two, far = compare(subject, [stairs], [1.0, 2.0, 20.0])
+    return OtherCodec(name, '', 0, 9, encode, decode)
+
+
+@pytest.fixture
+def even():
+    return Subject('a', 'gray', np.full((10, 80), 200, np.uint8))
+
+
+def test_every_codec_is_measured_at_the_same_size(even):
+    points = compare(even, [stairs('stairs', 100)], [1.0, 2.0, 20.0])
+    one, two, far = points
     assert one.psnr == pytest.approx(20 * math.log10(255 / 1))
     assert two.psnr == pytest.approx(20 * math.log10(255 / 2))
-    assert [p.reached for p in (one, two, far)] == [True, True, False]
+    assert [p.reached for p in points] == [True, True, False]
+    assert not any(p.highest for p in points)
 
 
-def test_means_are_by_kind_and_rate():
-    def points(value):
+def test_where_ours_ends_all_are_measured_at_its_size(even):
+    codecs = [stairs('stairs', 100), stairs(STRETCHED, 20)]
+    points = compare(even, codecs, [1.0, 4.0])
+    other, own = (p for p in points if p.highest)
+    assert (other.codec, own.codec) == ('stairs', STRETCHED)
+    assert other.bpp == own.bpp == 2.0  # of 200 bytes
+    assert other.reached and own.reached
+    assert other.psnr == pytest.approx(20 * math.log10(255 / 2))
+    assert own.psnr == pytest.approx(20 * math.log10(255 / 10))
+    assert not any(p.highest for p in compare(even, codecs, [1.0]))
+
+
+def test_means_are_by_kind_and_comparison():
+    def points(value, reached=True, highest=()):
         return [
             Point('x', 0.5, value, True),
-            Point('x', 1.0, value + 2, False),
+            Point('x', 1.0, value + 2, reached),
+            *(Point('x', bpp, value + 1, True, True) for bpp in highest),
         ]
 
     blank = np.zeros((8, 8), np.uint8)
     rows = means(
         [
-            (Subject('a', 'gray', blank), points(30)),
-            (Subject('b', 'RGB', blank), points(40)),
-            (Subject('c', 'RGB', blank), points(math.inf)),
+            (Subject('a', 'RGB', blank), points(40, False, [0.6])),
+            (Subject('b', 'gray', blank), points(30)),
+            (Subject('c', 'RGB', blank), points(20, False, [0.8])),
+            (Subject('d', 'RGB', blank), points(math.inf)),
         ]
     )
-    assert [(r['kind'], r['bpp'], r['pictures']) for r in rows] == [
-        *(('all', 0.5, 2), ('all', 1.0, 2)),
-        *(('gray', 0.5, 1), ('gray', 1.0, 1)),
-        *(('RGB', 0.5, 1), ('RGB', 1.0, 1)),
+    assert [
+        (r['kind'], r['which'], r['bpp'], r['pictures']) for r in rows
+    ] == [
+        *(('all', ASKED, 0.5, 3), ('all', REACHED, 0.5, 3)),
+        *(('all', ASKED, 1.0, 3), ('all', REACHED, 1.0, 1)),
+        ('all', HIGHEST, pytest.approx(0.7), 2),
+        *(('gray', ASKED, 0.5, 1), ('gray', REACHED, 0.5, 1)),
+        *(('gray', ASKED, 1.0, 1), ('gray', REACHED, 1.0, 1)),
+        *(('RGB', ASKED, 0.5, 2), ('RGB', REACHED, 0.5, 2)),
+        ('RGB', ASKED, 1.0, 2),
+        ('RGB', HIGHEST, pytest.approx(0.7), 2),
     ]
-    assert rows[0]['psnr'] == {'x': 35}
-    assert rows[1]['out_of_reach'] == {'x': 2}
+    assert [row['psnr']['x'] for row in rows[:5]] == [30, 30, 32, 32, 31]
+    assert [row['out_of_reach']['x'] for row in rows[:4]] == [0, 0, 2, 0]
 
 
 def test_it_prints_a_table_and_writes_json(folder, tiny_model):

@@ -7,11 +7,14 @@ Example:
 Every picture in the folder and those below it: gray, RGB and 16-bit gray,
 one plane of each stack, the middle of large ones. Each codec gives a PSNR at
 exactly the bits per pixel asked for, between its two neighbouring qualities,
-from real files. Ours is run twice: with the value window of the whole range,
-and with that of the picture's own extremes, which spends more bits on dark
-pictures and so reaches higher qualities. Pictures of 16 bits are stretched to
-their full range first, for all codecs alike, so that no codec takes them for
-dark; their PSNR is relative to that range.
+from real files. Where our file stays smaller at its highest quality, all are
+compared at that size, too.
+
+Ours is run twice: with the value window of the whole range, and with that of
+the picture's own extremes, which spends more bits on dark pictures and so
+reaches higher qualities. Pictures of 16 bits are stretched to their full range
+first, for all codecs alike, so that no codec takes them for dark; their PSNR
+is relative to that range.
 
 The JSON is written after every picture and read again, so that a run that was
 ended goes on where it was.
@@ -21,10 +24,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache, partial
 from importlib.metadata import version
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,10 +36,15 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from napari_sft.codec.errors import SftError
-from napari_sft.console import print_table
 from napari_sft.other_codecs import OtherCodec, RateCurve, other_codec
+from napari_sft_training.benchmarks.microscopy_means import (
+    HIGHEST,
+    Point,
+    Results,
+    means,
+    show,
+)
 from napari_sft_training.benchmarks.microscopy_pictures import (
-    KINDS,
     Subject,
     subjects,
 )
@@ -47,29 +54,6 @@ from napari_sft_training.processes import each_done
 OURS = 'napari-sft'
 STRETCHED = 'its own window'
 OTHERS = ('jpegxl', 'jpeg2000')
-ALL = 'all'
-
-
-@dataclass(frozen=True)
-class Point:
-    """What a codec makes of a picture at a size.
-
-    Attributes
-    ----------
-    codec : str
-    bpp : float
-        Bits per pixel asked for.
-    psnr : float
-        In dB.
-    reached : bool
-        Whether the codec can make files so small, or so large; otherwise
-        the PSNR is that of its nearest file.
-    """
-
-    codec: str
-    bpp: float
-    psnr: float
-    reached: bool
 
 
 def ours(
@@ -110,78 +94,29 @@ def all_codecs(model: str, device: str) -> tuple[OtherCodec, ...]:
 def compare(
     subject: Subject, codecs: Sequence[OtherCodec], rates: Sequence[float]
 ) -> list[Point]:
-    """PSNR of a picture through each codec at each rate."""
-    pixels = subject.pixels.shape[0] * subject.pixels.shape[1]
-    points = []
-    for codec in codecs:
-        curve = RateCurve(codec, subject.pixels)
-        for bpp in rates:
-            value, reached = curve.psnr_at(bpp * pixels / 8)
-            points.append(Point(codec.name, bpp, value, reached))
-    return points
+    """PSNR of a picture through each codec at each rate.
 
-
-def means(
-    results: Sequence[tuple[Subject, list[Point]]],
-) -> list[dict[str, Any]]:
-    """Mean PSNR by kind of picture, rate and codec, `ALL` kinds first.
-
-    Pictures that some codec keeps without loss, at any of the rates, are
-    left out: their PSNR is infinite.
+    Where our file of highest quality, in the picture's own window, is smaller
+    than one of the rates, also at its size.
     """
-    usable = [
-        (subject.kind, points)
-        for subject, points in results
-        if all(np.isfinite(point.psnr) for point in points)
+    pixels = subject.pixels.shape[0] * subject.pixels.shape[1]
+    curves = {c.name: RateCurve(c, subject.pixels) for c in codecs}
+
+    def point(
+        name: str, bpp: float, size: float, highest: bool = False
+    ) -> Point:
+        value, reached = curves[name].psnr_at(size)
+        return Point(name, bpp, value, reached, highest)
+
+    points = [
+        point(name, bpp, bpp * pixels / 8) for name in curves for bpp in rates
     ]
-    groups = [(ALL, [points for _, points in usable])]
-    ordered = sorted(usable, key=lambda pair: KINDS.index(pair[0]))
-    for kind, group in groupby(ordered, key=lambda pair: pair[0]):
-        groups.append((kind, [points for _, points in group]))
-    rows = []
-    for kind, several in groups:
-        for bpp in sorted({p.bpp for points in several for p in points}):
-            flat = [p for points in several for p in points if p.bpp == bpp]
-            by_codec: dict[str, list[Point]] = {}
-            for point in flat:
-                by_codec.setdefault(point.codec, []).append(point)
-            rows.append(
-                {
-                    'kind': kind,
-                    'pictures': len(several),
-                    'bpp': bpp,
-                    'psnr': {
-                        codec: float(np.mean([p.psnr for p in points]))
-                        for codec, points in by_codec.items()
-                    },
-                    'out_of_reach': {
-                        codec: sum(not p.reached for p in points)
-                        for codec, points in by_codec.items()
-                    },
-                }
-            )
-    return rows
-
-
-def show(rows: Sequence[dict[str, Any]]) -> None:
-    """Print the table; a star where some files are larger than asked for."""
-    print_table(
-        ('pictures', 'number', 'bpp', OURS, STRETCHED, *OTHERS),
-        [
-            (
-                row['kind'],
-                str(row['pictures']),
-                f'{row["bpp"]:g}',
-                *(
-                    f'{row["psnr"][codec]:.2f} dB'
-                    f'{"*" if row["out_of_reach"][codec] else ""}'
-                    for codec in (OURS, STRETCHED, *OTHERS)
-                ),
-            )
-            for row in rows
-        ],
-        "Mean PSNR at equal size (* some out of the codec's reach)",
-    )
+    if own := curves.get(STRETCHED):
+        size = own.at(own.codec.highest).size
+        bpp = 8 * size / pixels
+        if bpp < max(rates):
+            points += [point(name, bpp, size, True) for name in curves]
+    return points
 
 
 def main(
@@ -220,7 +155,7 @@ def main(
         for subject, points in zip(left, bar, strict=True):
             known[subject.name] = points
             _write(json_out, about, _in_order(found, known))
-        show(means(_in_order(found, known)))
+        show(means(_in_order(found, known)), (OURS, STRETCHED, *OTHERS))
 
 
 def _threads(workers: int) -> int:
@@ -257,7 +192,7 @@ def _about(
     return {
         'folder': folder.name,
         'largest': largest,
-        'rates': sorted(map(float, rates)),
+        'sizes': [*sorted(map(float, rates)), HIGHEST],
         'codecs': {c.name: c.settings for c in all_codecs(model, device)},
         'weights': load_model(model, device).weights_hash.hex(),
         'versions': {
@@ -277,11 +212,7 @@ def _by_name(content: dict[str, Any]) -> dict[str, list[Point]]:
     }
 
 
-def _write(
-    path: Path | None,
-    about: dict[str, Any],
-    results: Sequence[tuple[Subject, list[Point]]],
-) -> None:
+def _write(path: Path | None, about: dict[str, Any], results: Results) -> None:
     if path is None:
         return
     pictures = [
