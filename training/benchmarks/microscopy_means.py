@@ -2,8 +2,8 @@
 
 Three comparisons: at a size that was asked for, over all pictures, though a
 codec's best file may be smaller; at that size, over the pictures that all
-codecs can bring to it; and, over the others, at the size of our file of
-highest quality.
+codecs can bring to it; and at the size of our file of highest quality, over
+the pictures where that is smaller than one of the sizes asked for.
 """
 
 from __future__ import annotations
